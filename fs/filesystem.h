@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The filesystem as the program sees it: a model rendered through FUSE, mounted, answering, unmounted.
+// Everything that knows libfuse is behind this header.
+#pragma once
+
+#include <expected>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace mdevfs::model {
+class Core;
+}
+
+namespace mdevfs::fs {
+
+struct Options {
+  std::vector<std::string> mount_options;  // as after -o: "allow_other", "ro", ...
+  std::string source = "mdevfs";           // the first column of /proc/mounts
+  std::function<void()> on_ready;          // called once, when the kernel's INIT has been answered
+};
+
+// Thread-safety: serve() from one thread; stop() from any thread and from a signal handler.
+class Filesystem {
+ public:
+  Filesystem(model::Core& core, Options options);
+  ~Filesystem();  // unmounts
+  Filesystem(const Filesystem&) = delete;
+  Filesystem& operator=(const Filesystem&) = delete;
+
+  // Mounts on `mountpoint`. The error is one sentence: what is wrong and what to do about it.
+  std::expected<void, std::string> mount(const std::string& mountpoint);
+
+  // Answers until the mount goes or stop() is called, and returns when no worker is left.
+  void serve();
+  void stop() noexcept;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace mdevfs::fs
