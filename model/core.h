@@ -8,7 +8,6 @@
 // called with a lock of the model held.
 #pragma once
 
-#include <boost/functional/hash.hpp>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -109,8 +108,8 @@ class Core {
  private:
   Result<std::shared_ptr<Device>> reserve(Type& type, const Uuid& uuid) EXCLUDES(mdev_list_lock);
   void release(Device& device) EXCLUDES(mdev_list_lock);
-  Result<void> bring_up(Device& device) REQUIRES_SHARED(device.type->parent->unreg_sem);
-  void take_down(Device& device);
+  Result<void> bring_up(Device& device);
+  void take_down(Device& device);  // both with the parent's unreg_sem held
   Result<void> attach_driver(Device& device) EXCLUDES(device.device_lock);
   void release_driver(Device& device) EXCLUDES(device.device_lock);
   void appear_with_vfio(Device& device);
@@ -137,7 +136,7 @@ class Core {
   std::vector<std::shared_ptr<Placeholder>> placeholders_ GUARDED_BY(modules_lock_);
 
   // The kernel's mdev_list: devices from the reservation of their UUID to their release.
-  std::unordered_map<Uuid, std::shared_ptr<Device>, boost::hash<Uuid>> mdev_list_ GUARDED_BY(mdev_list_lock);
+  std::unordered_map<Uuid, std::shared_ptr<Device>, UuidHash> mdev_list_ GUARDED_BY(mdev_list_lock);
   std::vector<std::shared_ptr<Parent>> parents_ GUARDED_BY(mdev_list_lock);
   NumberPool vfio_numbers_ GUARDED_BY(mdev_list_lock);
 };

@@ -381,7 +381,7 @@ void touch(Node directory) REQUIRES(kernfs_rwsem) {
 }
 
 template <typename Visit>
-void visit_part(Object& object, Part part, Visit visit) {
+void visit_part(Object& object, Part part, Visit visit) REQUIRES(kernfs_rwsem) {
   for (const Slot slot : Schema::get().part(object.self(), part)) visit(object.entry(slot));
   if (const auto* const entries = object.extra()) {
     for (const Entry& entry : *entries) {
@@ -394,7 +394,7 @@ void visit_part(Object& object, Part part, Visit visit) {
 
 void Tree::appear_locked(Object& object, Part part, Changes& changes) {
   object.shown_ = static_cast<std::uint8_t>(object.shown_ | 1U << part);
-  visit_part(object, part, [&](const Entry& entry) {
+  visit_part(object, part, [&](const Entry& entry) REQUIRES(kernfs_rwsem) {
     const Node node{&object, entry.slot};
     const Node directory = directory_of(node);
     if (entry.directory == Slot::none && directory.object != nullptr) {
@@ -411,7 +411,7 @@ void Tree::appear_locked(Object& object, Part part, Changes& changes) {
 bool Tree::vanish_locked(Object& object, Part part, Changes& changes) {
   if (!object.shows(part)) return false;
   object.shown_ = static_cast<std::uint8_t>(object.shown_ & ~(1U << part));
-  visit_part(object, part, [&](const Entry& entry) {
+  visit_part(object, part, [&](const Entry& entry) REQUIRES(kernfs_rwsem) {
     const Node node{&object, entry.slot};
     const Node directory = directory_of(node);
     if (directory.object == nullptr) return;
