@@ -63,7 +63,7 @@ struct RunArguments {
 };
 
 int do_run(const RunArguments& arguments) {
-  if (arguments.command.empty()) return usage_error("run what? There is no command; see 'mdevfs run --help'");
+  if (arguments.command.empty()) return usage_error("there is no command to run; see 'mdevfs run --help'");
   auto backends = find_backends(arguments.backends);
   if (!backends) return usage_error(backends.error());
   const auto status = run_command({std::move(*backends), arguments.mdevctl_directory, arguments.command});
@@ -157,27 +157,26 @@ int parse_and_do(std::vector<std::string> arguments, std::string_view program) {
   MountArguments mount;
   RunArguments run;
   app.set_version_flag("--version", "mdevfs " MDEVFS_VERSION);
-  app.require_subcommand(1);
   define_mount(*app.add_subcommand("mount", "mount the tree on a directory"), mount);
   CLI::App* const run_app = app.add_subcommand("run", "run a command that sees the tree at /sys");
   define_run(*run_app, run);
   app.add_subcommand("backends", "list the hardware that there is");
   if (called_as_mount_helper(program, arguments, app)) return mount_helper(arguments);
 
+  if (!arguments.empty() && !arguments[0].starts_with('-') && !is_subcommand(app, arguments[0])) {
+    return usage_error(fmt::format("unknown subcommand '{}'; {}", arguments[0], kSeeHelp));
+  }
   std::vector<std::string> rest = split_rest(arguments);
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::Success& success) {  // --help, --version
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
-    const bool word = !arguments.empty() && !arguments[0].starts_with('-');
-    if (word && !is_subcommand(app, arguments[0])) {
-      return usage_error(fmt::format("unknown subcommand '{}'; {}", arguments[0], kSeeHelp));
-    }
     return usage_error(fmt::format("{}; {}", error.what(), kSeeHelp));
   }
   if (app.got_subcommand("mount")) return do_mount(std::move(mount));
   if (app.got_subcommand("backends")) return list_backends();
+  if (!app.got_subcommand("run")) return usage_error(fmt::format("which subcommand? {}", kSeeHelp));
   auto command = command_of(*run_app, std::move(rest));
   if (!command) return usage_error(command.error());
   run.command = std::move(*command);

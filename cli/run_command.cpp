@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <exception>
+#include <sstream>
 
 #include "cleanup.h"
 #include "namespaces.h"
@@ -41,6 +42,17 @@ std::string working_directory() {
   std::string text = path != nullptr ? path : "";
   std::free(path);
   return text;
+}
+
+// execvp() says EACCES also where it may not look into some directory of PATH.
+bool is_found(const std::string& command) {
+  if (command.find('/') != std::string::npos) return true;
+  const char* const path = std::getenv("PATH");
+  std::istringstream directories(path != nullptr ? path : "/bin:/usr/bin");
+  for (std::string directory; std::getline(directories, directory, ':');) {
+    if (access((directory + "/" + command).c_str(), F_OK) == 0) return true;
+  }
+  return false;
 }
 
 class Runner {
@@ -111,6 +123,7 @@ class Runner {
   [[noreturn]] void run_daemon(UniqueFd report) {
     const int lifeline = daemon_lifeline_.read.get();
     become_daemon({lifeline, report.get()});
+    sigprocmask(SIG_SETMASK, &callers_mask_, nullptr);
     Service service;
     std::vector<std::string> bound;
     service.backends = request_.backends;
@@ -191,7 +204,8 @@ class Runner {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     sigprocmask(SIG_SETMASK, &callers_mask_, nullptr);
     execvp(arguments[0], arguments.data());
-    const int error = errno;
+    int error = errno;
+    if (!is_found(request_.command[0])) error = ENOENT;
     complain(fmt::format("cannot run {}: {}", request_.command[0], error_text(error)));
     std::_Exit(error == ENOENT ? kExitNotFound : kExitNotExecutable);
   }

@@ -98,8 +98,12 @@ Outcome<BackendList> find_backends(std::span<const std::string> names) {
 
 Outcome<> serve(Service service) {
   std::signal(SIGPIPE, SIG_IGN);
-  model::Core core;
-  for (const backends::Backend* backend : service.backends) backend->load(core);
+  model::Core core({geteuid(), getegid()});
+  for (const backends::Backend* backend : service.backends) {
+    if (auto loaded = backend->load(core, {}); !loaded) {
+      return failure("cannot load the backend {}: {}", backend->name, error_text(loaded.error().value));
+    }
+  }
   if (service.furnish) service.furnish(core);
   fs::Filesystem filesystem(core, std::move(service.options));
   if (auto mounted = mount_quietly(filesystem, service.mountpoint); !mounted) return mounted;

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "backends.h"
-#include "core.h"
-#include "filesystem.h"
+#include "backends/backends.h"
+#include "fs/filesystem.h"
+#include "model/core.h"
 #include "outcome.h"
 
 namespace mdevfs::cli {

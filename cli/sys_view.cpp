@@ -29,12 +29,12 @@ model::PlaceholderKind kind_of(files::file_type type) {
   return model::PlaceholderKind::file;
 }
 
-Outcome<> bind(const files::path& source, const files::path& target) {
+Outcome<> bind_onto(const files::path& source, const files::path& target) {
   if (mount(source.c_str(), target.c_str(), nullptr, MS_BIND | MS_REC, nullptr) == 0) return {};
   return failure("cannot bind {} to {}: {}", source.string(), target.string(), error_text());
 }
 
-Outcome<> move(const files::path& source, const files::path& target) {
+Outcome<> move_onto(const files::path& source, const files::path& target) {
   if (mount(source.c_str(), target.c_str(), nullptr, MS_MOVE, nullptr) == 0) return {};
   return failure("cannot move the mount {} to {}: {}", source.string(), target.string(), error_text());
 }
@@ -86,17 +86,17 @@ Outcome<std::string> find_staging_directory() {
 Outcome<> move_tree_to_sys(const std::string& staging, const std::vector<std::string>& bound) {
   for (const std::string& path : bound) {
     std::error_code error;
-    if (auto done = bind(kSys / path, staging / files::path(path));
+    if (auto done = bind_onto(kSys / path, staging / files::path(path));
         !done && files::exists(kSys / path, error)) {
       return done;  // what went meanwhile is no loss
     }
   }
-  return move(staging, kSys);
+  return move_onto(staging, kSys);
 }
 
 Outcome<> cover_mdevctl_directory(const std::string& staging, const std::optional<std::string>& directory) {
   std::error_code error;
-  if (directory && files::exists(kMdevctl, error)) return bind(*directory, kMdevctl);
+  if (directory && files::exists(kMdevctl, error)) return bind_onto(*directory, kMdevctl);
   if (directory)
     return failure("there is no {} to bind {} to: install mdevctl", kMdevctl.string(), *directory);
   if (!files::exists(kMdevctl, error)) return {};
@@ -104,7 +104,7 @@ Outcome<> cover_mdevctl_directory(const std::string& staging, const std::optiona
     return failure("cannot mount a tmpfs for {}: {}", kMdevctl.string(), error_text());
   }
   copy_scripts(staging);
-  return move(staging, kMdevctl);
+  return move_onto(staging, kMdevctl);
 }
 
 }  // namespace mdevfs::cli

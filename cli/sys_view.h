@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "core.h"
+#include "model/core.h"
 #include "outcome.h"
 
 namespace mdevfs::cli {
