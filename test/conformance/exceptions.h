@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The list of lines that cannot be as recorded, in a file beside the recordings: what the kernel's sysfs
+// says, what is asserted instead, and the reason in one sentence. An entry that is not needed is an error.
+#pragma once
+
+#include <expected>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace mdevfs::conformance {
+
+struct Exception {
+  std::vector<std::string> scenarios;
+  std::string kernel;  // a whole line of the recording, without indentation; "" for a line it does not have
+  std::string here;    // the same here
+  std::string reason;
+};
+
+// The file's text: entries of `scenario:`, `kernel:`, `here:` and `reason:` lines, apart by blank lines;
+// `(nothing)` for a line that is not there. The error names the line.
+std::expected<std::vector<Exception>, std::string> parse_exceptions(std::string_view text);
+
+// The list as the documentation shows it.
+std::string as_markdown(const std::vector<Exception>& exceptions);
+
+}  // namespace mdevfs::conformance
