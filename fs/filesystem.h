@@ -17,9 +17,10 @@ class Core;
 namespace mdevfs::fs {
 
 struct Options {
-  std::vector<std::string> mount_options;  // as after -o: "allow_other", "ro", ...
-  std::string source = "mdevfs";           // the first column of /proc/mounts
-  std::function<void()> on_ready;          // called once, when the kernel's INIT has been answered
+  std::vector<std::string> mount_options = {};  // as after -o: "allow_other", "ro", ...
+  std::string source = "mdevfs";                // the first column of /proc/mounts
+  std::function<void()> on_ready = {};          // called once, when the kernel's INIT has been answered
+  bool invalidate = true;  // false: the kernel is never told what is gone (for tests of that)
 };
 
 // Thread-safety: serve() from one thread; stop() from any thread and from a signal handler.
@@ -32,6 +33,9 @@ class Filesystem {
 
   // Mounts on `mountpoint`. The error is one sentence: what is wrong and what to do about it.
   std::expected<void, std::string> mount(const std::string& mountpoint);
+  // Instead of a mount: a descriptor that speaks as /dev/fuse does, a message a read. It is owned from here
+  // on.
+  std::expected<void, std::string> attach(int fd);
 
   // Answers until the mount goes or stop() is called, and returns when no worker is left.
   void serve();

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// mdpy, the kernel's sample of a framebuffer (samples/vfio-mdev/mdpy.c): `count` devices (4) of any type. The
+// core counts them, so a full parent answers EUSERS and nothing is seen of it outside.
+#include "mdpy.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "../sample.h"
+
+namespace mdevfs::backends {
+namespace {
+
+struct Resolution {
+  const char* name;
+  unsigned width;
+  unsigned height;
+};
+
+constexpr std::array kResolutions = {
+    Resolution{"vga", 640, 480},
+    Resolution{"xga", 1024, 768},
+    Resolution{"hd", 1920, 1080},
+};
+
+model::Result<std::string> show_resolution(model::Device& device) {
+  const Resolution& resolution = kResolutions[device.type->number];
+  return fmt::format("{}x{}\n", resolution.width, resolution.height);
+}
+
+model::DriverInfo driver_info(int count) {
+  return {.name = "mdpy",
+          .device_api = "vfio-pci",
+          .uses_vfio = true,
+          .max_instances = static_cast<unsigned>(count),
+          .groups = {{"vendor", {{.name = "resolution", .show = show_resolution}}}}};
+}
+
+// Thread-safety: as Driver.
+class Mdpy final : public model::Driver {
+ public:
+  Mdpy(model::Core& owner, std::shared_ptr<model::Module> owner_module, int count)
+      : Driver(owner, std::move(owner_module), driver_info(count)) {}
+
+  model::Result<void> probe(model::Device&) override { return {}; }
+  void remove(model::Device&) noexcept override {}
+
+  std::optional<std::string> show_description(const model::Type& type) override {
+    const Resolution& resolution = kResolutions[type.number];
+    return fmt::format("virtual display, {}x{} framebuffer", resolution.width, resolution.height);
+  }
+};
+
+}  // namespace
+
+model::Result<void> load_mdpy(model::Core& core, const Parameters& parameters) {
+  const auto count = int_parameter(parameters, "count", 4);
+  if (!count) return std::unexpected(count.error());
+  std::vector<model::TypeInfo> types;
+  for (const Resolution& resolution : kResolutions) {
+    types.push_back({resolution.name, fmt::format("mdpy-{}", resolution.name)});
+  }
+  return load_sample<Mdpy>(core, {.name = "mdpy", .parameters = {{"count", fmt::format("{}\n", *count)}}},
+                           std::move(types), *count);
+}
+
+}  // namespace mdevfs::backends

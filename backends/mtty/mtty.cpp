@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// mtty, the kernel's sample of a serial port card (samples/vfio-mdev/mtty.c): 24 ports for the whole module,
+// a device takes one or two. It counts them itself and refuses in probe.
+#include "mtty.h"
+
+#include <fmt/format.h>
+
+#include "../sample.h"
+
+namespace mdevfs::backends {
+namespace {
+
+constexpr unsigned kPorts = 24;  // MAX_MTTYS
+
+unsigned ports_of(const model::Type& type) {
+  return type.number + 1;
+}
+
+model::Result<std::string> show_sample_mdev_dev(model::Device& device) {
+  return fmt::format("This is MDEV {}\n", device.name());
+}
+
+model::DriverInfo driver_info() {
+  return {.name = "mtty",
+          .device_api = "vfio-pci",
+          .uses_vfio = true,
+          .counts_itself = true,
+          .groups = {{"vendor", {{.name = "sample_mdev_dev", .show = show_sample_mdev_dev}}}}};
+}
+
+// Thread-safety: as Driver.
+class Mtty final : public model::Driver {
+ public:
+  Mtty(model::Core& owner, std::shared_ptr<model::Module> owner_module)
+      : Driver(owner, std::move(owner_module), driver_info()) {}
+
+  model::Result<void> probe(model::Device& device) override {
+    const model::Lock lock(lock_);
+    const unsigned wanted = ports_of(*device.type);
+    if (free_ports_ < wanted) return model::fail(ENOSPC);
+    free_ports_ -= wanted;
+    return {};
+  }
+
+  void remove(model::Device& device) noexcept override {
+    const model::Lock lock(lock_);
+    free_ports_ += ports_of(*device.type);
+  }
+
+  std::optional<unsigned> get_available(const model::Type& type) override {
+    const model::Lock lock(lock_);
+    return free_ports_ / ports_of(type);
+  }
+
+ private:
+  model::Mutex lock_{model::Rank::backend};
+  unsigned free_ports_ GUARDED_BY(lock_) = kPorts;
+};
+
+}  // namespace
+
+model::Result<void> load_mtty(model::Core& core, const Parameters&) {
+  return load_sample<Mtty>(
+      core, {.name = "mtty", .coresize = 24576, .version = "0.1", .srcversion = "43B83662CF2A38CCDEE7D52"},
+      {{"1", "Single port serial"}, {"2", "Dual port serial"}});
+}
+
+}  // namespace mdevfs::backends

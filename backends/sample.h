@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the init functions of the kernel's sample modules have in common: a module, a class, a driver and one
+// parent device, all of one name, and the parameter `count`.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "backends.h"
+#include "model/core.h"
+
+namespace mdevfs::backends {
+
+// The value of an int parameter, or what it is without one. EINVAL: not a number of that size.
+model::Result<int> int_parameter(const Parameters& parameters, const std::string& name, int otherwise);
+
+template <typename SampleDriver, typename... Arguments>
+model::Result<void> load_sample(model::Core& core, model::ModuleInfo info, std::vector<model::TypeInfo> types,
+                                Arguments&&... arguments) {
+  const std::string name = info.name;
+  const auto module = core.load_module(std::move(info));
+  if (!module) return std::unexpected(module.error());
+  const auto driver = core.make<SampleDriver>(*module, std::forward<Arguments>(arguments)...);
+  core.add_driver(driver);
+  const auto device = core.add_parent_device(**module, core.add_class(**module, name), name);
+  const auto parent = device ? core.register_parent(*device, driver, std::move(types))
+                             : model::Result<std::shared_ptr<model::Parent>>(std::unexpected(device.error()));
+  if (parent) return {};
+  core.unload_module(**module);
+  return std::unexpected(parent.error());
+}
+
+}  // namespace mdevfs::backends

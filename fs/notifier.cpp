@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "notifier.h"
+
+namespace mdevfs::fs {
+
+Notifier::Notifier(const Channel& channel, bool enabled)
+    : channel_(channel), enabled_(enabled), thread_([this] { run(); }) {}
+
+Notifier::~Notifier() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+void Notifier::Answer::give() {
+  if (error != 0) {
+    reply.error(error);
+  } else {
+    reply.written(written);
+  }
+}
+
+void Notifier::publish(model::Changes changes) noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    jobs_.push_back({std::move(changes), std::nullopt});
+  }
+  wake_.notify_one();
+}
+
+void Notifier::answer_after(Reply reply, int error, std::size_t written) {
+  Answer answer{std::move(reply), error, written};
+  {
+    const std::lock_guard lock(mutex_);
+    if (busy_ || !jobs_.empty()) {
+      jobs_.push_back({{}, std::move(answer)});
+      return;  // the thread is awake, or has been woken by what is before us
+    }
+  }
+  answer.give();
+}
+
+void Notifier::run() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+    if (jobs_.empty()) return;
+    Job job = std::move(jobs_.front());
+    jobs_.pop_front();
+    busy_ = true;
+    lock.unlock();
+    tell(job.changes);
+    if (job.answer) job.answer->give();
+    lock.lock();
+    busy_ = false;
+  }
+}
+
+void Notifier::tell(const model::Changes& changes) const {
+  if (!enabled_) return;
+  for (const auto& gone : changes.gone) channel_.invalidate_entry(gone.directory, gone.name);
+  for (const auto inode : changes.attributes) channel_.invalidate_attributes(inode);
+}
+
+}  // namespace mdevfs::fs

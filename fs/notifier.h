@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The one thread that tells the kernel what is gone. Workers must not: invalidating a name takes its
+// directory's inode lock in the kernel, and a lookup in flight there holds that lock until a worker answers
+// it. A writer's reply is given here too, behind the changes that its write made: when `echo 1 > remove`
+// returns, the path is gone.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "channel.h"
+#include "model/change.h"
+#include "model/lock.h"
+#include "reply.h"
+
+namespace mdevfs::fs {
+
+// Thread-safety: all functions from any thread but the notifier's own.
+class Notifier final : public model::Watcher {
+ public:
+  explicit Notifier(const Channel& channel, bool enabled);
+  ~Notifier() override;  // what is queued is done first
+
+  void publish(model::Changes changes) noexcept override;
+  // Answers when all that has been published so far is known to the kernel; at once where nothing is waiting.
+  void answer_after(Reply reply, int error, std::size_t written);
+
+ private:
+  struct Answer {
+    Reply reply;
+    int error;
+    std::size_t written;
+    void give();
+  };
+  struct Job {
+    model::Changes changes;
+    std::optional<Answer> answer;
+  };
+
+  void run();
+  void tell(const model::Changes& changes) const;
+
+  const Channel& channel_;
+  const bool enabled_;
+  std::mutex mutex_;  // a leaf: nothing is called with it held
+  std::condition_variable wake_;
+  std::deque<Job> jobs_;
+  bool busy_ = false;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace mdevfs::fs

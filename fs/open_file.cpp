@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "open_file.h"
+
+namespace mdevfs::fs {
+namespace {
+
+constexpr std::size_t kPage = 4096;  // sysfs gives a store no more than this
+
+}  // namespace
+
+// An active reference for as long as a show or store runs.
+class OpenFile::Active {
+ public:
+  explicit Active(const model::HeldNode& node) : gate_(node.object->gate(node.entry->part)) {
+    entered_ = gate_.try_enter();
+  }
+  ~Active() {
+    if (entered_) gate_.leave();
+  }
+  Active(const Active&) = delete;
+  Active& operator=(const Active&) = delete;
+  explicit operator bool() const { return entered_; }
+
+ private:
+  model::Gate& gate_;
+  bool entered_;
+};
+
+model::Result<std::string> OpenFile::read(model::Tree& tree, std::uint64_t offset, std::size_t size) {
+  const model::Lock lock(mutex_);
+  const Active active(node_);
+  if (!active) return model::fail(ENODEV);
+  if (offset == 0 || offset != read_to_) {
+    if (node_.entry->show == nullptr) return model::fail(EIO);
+    auto text = node_.entry->show(*node_.object, node_.slot);
+    if (!text) return text;
+    text_ = std::move(*text);
+    has_read_ = true;
+    tree.note_read(node_);
+  }
+  const std::string part = offset < text_.size() ? text_.substr(offset, size) : std::string{};
+  read_to_ = offset + part.size();
+  return part;
+}
+
+model::Result<std::size_t> OpenFile::write(std::string_view data) {
+  const model::Lock lock(mutex_);
+  const Active active(node_);
+  if (!active) return model::fail(ENODEV);
+  if (node_.entry->store == nullptr) return model::fail(EIO);
+  const std::string_view text = data.substr(0, kPage);
+  const auto stored = node_.entry->store(*node_.object, node_.slot, text);
+  if (!stored) return std::unexpected(stored.error());
+  return text.size();
+}
+
+bool OpenFile::changed(const model::Tree& tree) const {
+  return !has_read_ || !tree.alive(node_);
+}
+
+}  // namespace mdevfs::fs

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ops.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/statvfs.h>
+#include <sys/xattr.h>
+
+#include <cstring>
+#include <memory>
+#include <string>
+
+#include "open_file.h"
+
+namespace mdevfs::fs {
+namespace {
+
+using model::HeldNode;
+using model::Kind;
+
+// The kernel may keep names and attributes for ever: every change is told to it (notifier.h).
+constexpr double kForEver = 1e9;
+constexpr blksize_t kBlock = 4096;
+
+// --- rendering
+
+mode_t type_bits(Kind kind) {
+  switch (kind) {
+    case Kind::directory:
+      return S_IFDIR;
+    case Kind::link:
+      return S_IFLNK;
+    default:
+      return S_IFREG;
+  }
+}
+
+struct stat render(const model::Stat& from) {
+  struct stat to{};
+  to.st_ino = from.inode;
+  to.st_mode = type_bits(from.kind) | from.mode;
+  to.st_nlink = from.nlink;
+  to.st_uid = from.uid;
+  to.st_gid = from.gid;
+  to.st_size = static_cast<off_t>(from.size);
+  to.st_blksize = kBlock;
+  to.st_atim = from.atime;
+  to.st_mtim = from.mtime;
+  to.st_ctim = from.ctime;
+  return to;
+}
+
+// Of an inode whose object is gone and held by nobody only the slot is known; its number must stay what it
+// was.
+struct stat render(const Context& context, const HeldNode& node, fuse_ino_t inode) {
+  struct stat to = render(context.core.tree().stat(node));
+  to.st_ino = inode;
+  return to;
+}
+
+OpenFile& open_file(const fuse_file_info* file) {
+  return *reinterpret_cast<OpenFile*>(file->fh);
+}
+
+// --- names and attributes
+
+void lookup(Context& context, Reply reply, fuse_ino_t parent, const char* name) {
+  auto& tree = context.core.tree();
+  const auto found = tree.lookup(tree.resolve(parent), name);
+  if (!found) return reply.error(found.error().value);  // never a cached "not there": it may come any moment
+  fuse_entry_param entry{};
+  entry.attr = render(tree.stat(*found));
+  entry.ino = entry.attr.st_ino;
+  entry.attr_timeout = entry.entry_timeout = kForEver;
+  reply.entry(entry);
+}
+
+void getattr(Context& context, Reply reply, fuse_ino_t inode, fuse_file_info*) {
+  reply.attributes(render(context, context.core.tree().resolve(inode), inode), kForEver);
+}
+
+timespec now() {
+  timespec time{};
+  clock_gettime(CLOCK_REALTIME, &time);
+  return time;
+}
+
+void setattr(Context& context, Reply reply, fuse_ino_t inode, struct stat* wanted, int set, fuse_file_info*) {
+  auto& tree = context.core.tree();
+  const auto node = tree.resolve(inode);
+  if ((set & FUSE_SET_ATTR_ATIME_NOW) != 0) wanted->st_atim = now();
+  if ((set & FUSE_SET_ATTR_MTIME_NOW) != 0) wanted->st_mtim = now();
+  const auto asked = [&](int bits, const auto& value) { return (set & bits) != 0 ? &value : nullptr; };
+  tree.set_attributes(node, {.mode = asked(FUSE_SET_ATTR_MODE, wanted->st_mode),
+                             .uid = asked(FUSE_SET_ATTR_UID, wanted->st_uid),
+                             .gid = asked(FUSE_SET_ATTR_GID, wanted->st_gid),
+                             .atime = asked(FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_ATIME_NOW, wanted->st_atim),
+                             .mtime = asked(FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW, wanted->st_mtim),
+                             .truncated = (set & FUSE_SET_ATTR_SIZE) != 0});
+  reply.attributes(render(context, node, inode), kForEver);
+}
+
+void readlink(Context& context, Reply reply, fuse_ino_t inode) {
+  auto& tree = context.core.tree();
+  const auto target = tree.readlink(tree.resolve(inode));
+  if (!target) return reply.error(target.error().value);
+  reply.link(*target);
+}
+
+// --- directories
+
+void opendir(Context& context, Reply reply, fuse_ino_t inode, fuse_file_info* file) {
+  auto node = std::make_unique<HeldNode>(context.core.tree().resolve(inode));
+  file->fh = reinterpret_cast<std::uint64_t>(node.get());
+  if (reply.opened(*file)) std::ignore = node.release();  // releasedir's
+}
+
+void readdir(Context& context, Reply reply, fuse_ino_t, std::size_t size, off_t offset,
+             fuse_file_info* file) {
+  const auto& node = *reinterpret_cast<const HeldNode*>(file->fh);
+  std::string buffer(size, '\0');
+  std::size_t used = 0;
+  const auto fits = [&](const model::DirectoryEntry& entry) {
+    struct stat stat{};
+    stat.st_ino = entry.inode;
+    stat.st_mode = type_bits(entry.kind);
+    const auto needed = fuse_add_direntry(nullptr, buffer.data() + used, size - used, entry.name.c_str(),
+                                          &stat, static_cast<off_t>(entry.next));
+    if (needed > size - used) return false;
+    fuse_add_direntry(nullptr, buffer.data() + used, size - used, entry.name.c_str(), &stat,
+                      static_cast<off_t>(entry.next));
+    used += needed;
+    return true;
+  };
+  context.core.tree().list(node, static_cast<std::uint64_t>(offset), fits);
+  reply.data(buffer.data(), used);
+}
+
+void releasedir(Context&, Reply reply, fuse_ino_t, fuse_file_info* file) {
+  const std::unique_ptr<HeldNode> node(reinterpret_cast<HeldNode*>(file->fh));
+  reply.ok();
+}
+
+void fsyncdir(Context&, Reply reply, fuse_ino_t, int, fuse_file_info*) {
+  reply.error(EINVAL);
+}
+
+// --- files
+
+// kernfs_fop_open with KERNFS_ROOT_EXTRA_OPEN_PERM_CHECK: the superuser too needs a bit of the mode,
+// anybody's. (default_permissions lets root through.) O_DIRECT is refused because sysfs files have no such
+// way.
+int refuse_open(const model::Stat& stat, int flags) {
+  if ((flags & O_DIRECT) != 0) return EINVAL;
+  const int access = flags & O_ACCMODE;
+  if ((access == O_RDONLY || access == O_RDWR) && (stat.mode & 0444) == 0) return EACCES;
+  if ((access == O_WRONLY || access == O_RDWR) && (stat.mode & 0222) == 0) return EACCES;
+  return 0;
+}
+
+void open(Context& context, Reply reply, fuse_ino_t inode, fuse_file_info* file) {
+  auto& tree = context.core.tree();
+  auto node = tree.resolve(inode);
+  if (!tree.alive(node)) return reply.error(ENODEV);
+  if (const int refused = refuse_open(tree.stat(node), file->flags); refused != 0)
+    return reply.error(refused);
+  auto opened = std::make_unique<OpenFile>(std::move(node));
+  // A body of our own: libfuse 3.14 has no parallel_direct_writes, without which creates through several
+  // descriptors of one file run one after another; and this way all versions do the same.
+  fuse_open_out body{};
+  body.fh = reinterpret_cast<std::uint64_t>(opened.get());
+  body.open_flags = FOPEN_DIRECT_IO | FOPEN_NOFLUSH | FOPEN_PARALLEL_DIRECT_WRITES;
+  if (reply.raw(&body, sizeof body)) std::ignore = opened.release();  // release's
+}
+
+void read(Context& context, Reply reply, fuse_ino_t, std::size_t size, off_t offset, fuse_file_info* file) {
+  const auto text = open_file(file).read(context.core.tree(), static_cast<std::uint64_t>(offset), size);
+  if (!text) return reply.error(text.error().value);
+  reply.data(text->data(), text->size());
+}
+
+void write(Context& context, Reply reply, fuse_ino_t, const char* data, std::size_t size, off_t,
+           fuse_file_info* file) {
+  const auto written = open_file(file).write({data, size});
+  context.notifier.answer_after(std::move(reply), written ? 0 : written.error().value, written.value_or(0));
+}
+
+void release(Context&, Reply reply, fuse_ino_t, fuse_file_info* file) {
+  const std::unique_ptr<OpenFile> closed(reinterpret_cast<OpenFile*>(file->fh));
+  reply.ok();
+}
+
+void poll(Context& context, Reply reply, fuse_ino_t, fuse_file_info* file, fuse_pollhandle* handle) {
+  // Nobody is ever woken: sysfs does not notify when a count changes, and neither do we.
+  if (handle != nullptr) fuse_pollhandle_destroy(handle);
+  const bool changed = open_file(file).changed(context.core.tree());
+  reply.events(POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM | (changed ? POLLPRI | POLLERR : 0));
+}
+
+void statfs(Context&, Reply reply, fuse_ino_t) {
+  struct statvfs statistics{};
+  statistics.f_bsize = statistics.f_frsize = kBlock;
+  statistics.f_namemax = 255;
+  reply.statistics(statistics);
+}
+
+// --- what sysfs refuses. Who may not write to the directory has got EACCES from the kernel before.
+
+void mknod(Context&, Reply reply, fuse_ino_t, const char*, mode_t mode, dev_t) {
+  reply.error(S_ISREG(mode) ? EACCES : EPERM);
+}
+void mkdir(Context&, Reply reply, fuse_ino_t, const char*, mode_t) {
+  reply.error(EPERM);
+}
+void unlink(Context&, Reply reply, fuse_ino_t, const char*) {
+  reply.error(EPERM);
+}
+void rmdir(Context&, Reply reply, fuse_ino_t, const char*) {
+  reply.error(EPERM);
+}
+void symlink(Context&, Reply reply, const char*, fuse_ino_t, const char*) {
+  reply.error(EPERM);
+}
+void rename(Context&, Reply reply, fuse_ino_t, const char*, fuse_ino_t, const char*, unsigned) {
+  reply.error(EPERM);
+}
+void link(Context&, Reply reply, fuse_ino_t, fuse_ino_t, const char*) {
+  reply.error(EPERM);
+}
+void create(Context&, Reply reply, fuse_ino_t, const char*, mode_t, fuse_file_info*) {
+  reply.error(EACCES);
+}
+
+// --- extended attributes: kernfs keeps trusted.* and security.*, has no user.* and knows no other
+
+bool starts_with(const char* name, const char* prefix) {
+  return std::strncmp(name, prefix, std::strlen(prefix)) == 0;
+}
+bool kept(const char* name) {
+  return starts_with(name, "trusted.") || starts_with(name, "security.");
+}
+
+void answer_sized(Reply& reply, const std::string& value, std::size_t size) {
+  if (size == 0) return reply.xattr_size(value.size());
+  if (value.size() > size) return reply.error(ERANGE);
+  reply.data(value.data(), value.size());
+}
+
+void setxattr(Context& context, Reply reply, fuse_ino_t inode, const char* name, const char* value,
+              std::size_t size, int flags) {
+  if (!kept(name)) return reply.error(EOPNOTSUPP);
+  auto& tree = context.core.tree();
+  const auto set = tree.set_xattr(tree.resolve(inode), name, {value, size}, flags);
+  reply.error(set ? 0 : set.error().value);
+}
+
+void getxattr(Context& context, Reply reply, fuse_ino_t inode, const char* name, std::size_t size) {
+  if (starts_with(name, "user.")) return reply.error(ENODATA);
+  if (!kept(name)) return reply.error(EOPNOTSUPP);
+  auto& tree = context.core.tree();
+  const auto value = tree.get_xattr(tree.resolve(inode), name);
+  if (!value) return reply.error(value.error().value);
+  answer_sized(reply, *value, size);
+}
+
+void listxattr(Context& context, Reply reply, fuse_ino_t inode, std::size_t size) {
+  auto& tree = context.core.tree();
+  std::string names;
+  for (const auto& name : tree.list_xattrs(tree.resolve(inode))) {
+    if (reply.caller().uid != 0 && starts_with(name.c_str(), "trusted.")) continue;
+    names += name + '\0';
+  }
+  answer_sized(reply, names, size);
+}
+
+void removexattr(Context& context, Reply reply, fuse_ino_t inode, const char* name) {
+  if (!kept(name)) return reply.error(EOPNOTSUPP);
+  auto& tree = context.core.tree();
+  const auto removed = tree.remove_xattr(tree.resolve(inode), name);
+  reply.error(removed ? 0 : removed.error().value);
+}
+
+// --- the C boundary
+
+void init(void* userdata, fuse_conn_info* connection) {
+  // An open with O_TRUNC must come as a setattr: it is one in sysfs (times, permission), and done by OPEN it
+  // would leave the kernel with a size of 0.
+  connection->want &= ~FUSE_CAP_ATOMIC_O_TRUNC;
+  connection->want |= connection->capable & FUSE_CAP_CACHE_SYMLINKS;
+  static_cast<Context*>(userdata)->channel.set_expires((connection->capable & FUSE_CAP_EXPIRE_ONLY) != 0);
+}
+
+void forget(fuse_req_t request, fuse_ino_t, std::uint64_t) {
+  fuse_reply_none(request);
+}
+void forget_multi(fuse_req_t request, std::size_t, fuse_forget_data*) {
+  fuse_reply_none(request);
+}
+
+// From C to one of the functions above. Whatever is thrown there has taken the reply with it, which answers
+// EIO.
+template <auto kHandler>
+struct Thunk;
+
+template <typename... Arguments, void (*kHandler)(Context&, Reply, Arguments...)>
+struct Thunk<kHandler> {
+  static void call(fuse_req_t request, Arguments... arguments) noexcept {
+    try {
+      kHandler(*static_cast<Context*>(fuse_req_userdata(request)), Reply(request), arguments...);
+    } catch (...) {  // answered by the reply's end
+    }
+  }
+};
+
+template <auto kHandler>
+constexpr auto kThunk = &Thunk<kHandler>::call;
+
+// symlink is the one operation whose first argument is not an inode, which changes nothing here.
+fuse_lowlevel_ops make_operations() {
+  fuse_lowlevel_ops ops{};
+  ops.init = init;
+  ops.lookup = kThunk<lookup>;
+  ops.forget = forget;
+  ops.forget_multi = forget_multi;
+  ops.getattr = kThunk<getattr>;
+  ops.setattr = kThunk<setattr>;
+  ops.readlink = kThunk<readlink>;
+  ops.mknod = kThunk<mknod>;
+  ops.mkdir = kThunk<mkdir>;
+  ops.unlink = kThunk<unlink>;
+  ops.rmdir = kThunk<rmdir>;
+  ops.symlink = kThunk<symlink>;
+  ops.rename = kThunk<rename>;
+  ops.link = kThunk<link>;
+  ops.open = kThunk<open>;
+  ops.read = kThunk<read>;
+  ops.write = kThunk<write>;
+  ops.release = kThunk<release>;
+  ops.opendir = kThunk<opendir>;
+  ops.readdir = kThunk<readdir>;
+  ops.releasedir = kThunk<releasedir>;
+  ops.fsyncdir = kThunk<fsyncdir>;
+  ops.statfs = kThunk<statfs>;
+  ops.setxattr = kThunk<setxattr>;
+  ops.getxattr = kThunk<getxattr>;
+  ops.listxattr = kThunk<listxattr>;
+  ops.removexattr = kThunk<removexattr>;
+  ops.create = kThunk<create>;
+  ops.poll = kThunk<poll>;
+  return ops;
+}
+
+}  // namespace
+
+const fuse_lowlevel_ops& operations() {
+  static const fuse_lowlevel_ops ops = make_operations();
+  return ops;
+}
+
+}  // namespace mdevfs::fs

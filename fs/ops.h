@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The FUSE operations: from a request to the model and back in three hops. Every function here answers its
+// request exactly once (reply.h) and throws nothing into libfuse.
+#pragma once
+
+#include <functional>
+
+#include "channel.h"
+#include "fuse.h"
+#include "model/core.h"
+#include "notifier.h"
+
+namespace mdevfs::fs {
+
+// What the operations work on; libfuse carries a pointer to it as the session's userdata.
+struct Context {
+  model::Core& core;
+  Channel& channel;
+  Notifier& notifier;
+  const std::function<void()>& on_ready;
+};
+
+const fuse_lowlevel_ops& operations();
+
+}  // namespace mdevfs::fs

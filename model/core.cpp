@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What there is: modules with their classes, drivers and parent devices, coming and going.
+#include "core.h"
+
+#include <algorithm>
+
+namespace mdevfs::model {
+namespace {
+
+ModuleInfo mdev_info() {
+  return {.name = "mdev",
+          .coresize = 20480,
+          .taint = "",
+          .version = "0.1",
+          .srcversion = "035CECCC76FD2AF8874053A",
+          .parameters = {}};
+}
+
+}  // namespace
+
+Core::Core(Owner owner) : tree_(owner.uid, owner.gid) {
+  root_ = make<Root>();
+  tree_.appear(*root_, {kSelf});
+  mdev_module_ = make<Module>(mdev_info());
+  tree_.appear(*mdev_module_, {kSelf, Module::kVersion, Module::kSrcversion});
+  vfio_class_ = make<DeviceClass>("vfio");
+  vfio_dev_class_ = make<DeviceClass>("vfio-dev");
+  tree_.appear(*vfio_class_, {kSelf});
+  tree_.appear(*vfio_dev_class_, {kSelf});
+}
+
+Core::~Core() {
+  while (true) {
+    std::shared_ptr<Module> module;
+    {
+      const Lock lock(modules_lock_);
+      if (modules_.empty()) return;
+      module = modules_.back().module;
+    }
+    unload_module(*module);
+  }
+}
+
+Core::Loaded* Core::loaded(const Module& module) {
+  const auto at = std::ranges::find(modules_, &module, [](const Loaded& l) { return l.module.get(); });
+  return at == modules_.end() ? nullptr : &*at;
+}
+
+Result<std::shared_ptr<Module>> Core::load_module(ModuleInfo info) {
+  const Lock lock(modules_lock_);
+  const auto same_name = [&](const Loaded& l) { return l.module->info.name == info.name; };
+  if (std::ranges::any_of(modules_, same_name)) return fail(EEXIST);
+  auto module = make<Module>(std::move(info));
+  modules_.push_back({module, {}, {}, {}});
+  tree_.appear(*module, {kSelf, Module::kDrivers, Module::kHolder});
+  if (!module->info.version.empty()) tree_.appear(*module, {Module::kVersion});
+  if (!module->info.srcversion.empty()) tree_.appear(*module, {Module::kSrcversion});
+  if (!module->info.parameters.empty()) tree_.appear(*module, {Module::kParameters});
+  return module;
+}
+
+std::shared_ptr<Module> Core::find_module(std::string_view name) {
+  const Lock lock(modules_lock_);
+  const auto at = std::ranges::find(modules_, name, [](const Loaded& l) { return l.module->info.name; });
+  return at == modules_.end() ? nullptr : at->module;
+}
+
+std::shared_ptr<DeviceClass> Core::add_class(Module& module, std::string name) {
+  auto device_class = make<DeviceClass>(std::move(name));
+  const Lock lock(modules_lock_);
+  loaded(module)->classes.push_back(device_class);
+  tree_.appear(*device_class, {kSelf});
+  return device_class;
+}
+
+void Core::add_driver(std::shared_ptr<Driver> driver) {
+  const Lock lock(modules_lock_);
+  loaded(*driver->module)->drivers.push_back(driver);
+  tree_.appear(*driver, {kSelf});
+}
+
+Result<std::shared_ptr<ParentDevice>> Core::add_parent_device(Module& module,
+                                                              std::shared_ptr<DeviceClass> device_class,
+                                                              std::string name) {
+  auto device = make<ParentDevice>(std::move(device_class), std::move(name));
+  const Lock lock(modules_lock_);
+  Changes changes;
+  {
+    const Lock tree_lock(kernfs_rwsem);
+    const auto* const members = device->device_class->members(Slot::class_directory);
+    if (members->find(device->name()).object != nullptr) return fail(EEXIST);
+    device->glue = device->device_class->take_glue(changes);
+    tree_.appear_locked(*device, kSelf, changes);
+  }
+  tree_.finish(std::move(changes));
+  loaded(module)->parent_devices.push_back(device);
+  return device;
+}
+
+void Core::remove_parent_device(ParentDevice& device) {
+  const auto keep = device.shared_from_this();
+  tree_.vanish(device, {kSelf});
+  Changes changes;
+  {
+    const Lock lock(kernfs_rwsem);
+    device.device_class->release_glue(changes);
+  }
+  tree_.finish(std::move(changes));
+  const Lock lock(modules_lock_);
+  for (Loaded& l : modules_)
+    std::erase_if(l.parent_devices, [&](const auto& d) { return d.get() == &device; });
+}
+
+void Core::unload_module(Module& module) {
+  Loaded gone;
+  {
+    const Lock lock(modules_lock_);
+    Loaded* const found = loaded(module);
+    if (found == nullptr) return;
+    gone = std::move(*found);
+    modules_.erase(modules_.begin() + (found - modules_.data()));
+  }
+  for (const auto& device : gone.parent_devices) {
+    std::shared_ptr<Parent> parent;
+    {
+      const Lock lock(mdev_list_lock);
+      parent = device->registration.lock();
+    }
+    if (parent) unregister_parent(*parent);
+    remove_parent_device(*device);
+  }
+  for (const auto& driver : gone.drivers) tree_.vanish(*driver, {kSelf});
+  for (const auto& device_class : gone.classes) tree_.vanish(*device_class, {kSelf});
+  tree_.vanish(*gone.module, {Module::kHolder, Module::kParameters, Module::kSrcversion, Module::kVersion,
+                              Module::kDrivers, kSelf});
+}
+
+void Core::add_placeholder(std::string_view directory, std::string_view name, PlaceholderKind kind,
+                           std::string_view target) {
+  static const std::unordered_map<std::string_view, Slot> places = {
+      {"", Slot::root},           {"bus", Slot::bus},       {"class", Slot::class_},
+      {"devices", Slot::devices}, {"kernel", Slot::kernel}, {"devices/virtual", Slot::devices_virtual},
+      {"module", Slot::module},
+  };
+  const auto place = places.find(directory);
+  if (place == places.end()) return;
+  const auto in = tree_.resolve(inode_of(root_->id, place->second));
+  if (tree_.lookup(in, name)) return;
+  auto placeholder = make<Placeholder>(place->second, std::string(name), kind, std::string(target));
+  tree_.appear(*placeholder, {kSelf});
+  const Lock lock(modules_lock_);
+  placeholders_.push_back(std::move(placeholder));
+}
+
+std::size_t Core::device_count() const {
+  const Lock lock(mdev_list_lock);
+  return mdev_list_.size();
+}
+
+}  // namespace mdevfs::model

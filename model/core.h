@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The mdev core: drivers/vfio/mdev/mdev_core.c and the parts of the driver core that it leans on. It owns
+// what there is (modules, classes, drivers, parent devices, registrations, devices), and every change goes
+// through it.
+//
+// Errors are errnos, one by one with the functions. Locks: each function says what it may wait for; none is
+// called with a lock of the model held.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "device.h"
+#include "device_class.h"
+#include "driver.h"
+#include "module.h"
+#include "number_pool.h"
+#include "parent.h"
+#include "root.h"
+#include "tree.h"
+#include "uuid.h"
+
+namespace mdevfs::model {
+
+struct Owner {
+  uid_t uid = 0;
+  gid_t gid = 0;
+};
+
+// Thread-safety: all functions from any thread.
+class Core {
+ public:
+  explicit Core(Owner owner = {});
+  ~Core();  // unregisters and unloads everything
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+
+  Tree& tree() { return tree_; }
+  Root& root() { return *root_; }
+  Module& mdev_module() { return *mdev_module_; }
+  DeviceClass& vfio_class() { return *vfio_class_; }
+  DeviceClass& vfio_dev_class() { return *vfio_dev_class_; }
+
+  template <typename T, typename... Arguments>
+  std::shared_ptr<T> make(Arguments&&... arguments) {
+    auto object = std::make_shared<T>(*this, std::forward<Arguments>(arguments)...);
+    tree_.registry().enroll(*object);
+    return object;
+  }
+
+  // --- what a backend's module brings, in the order of its init function; unload() is its exit function.
+
+  // EEXIST: a module of that name is there.
+  Result<std::shared_ptr<Module>> load_module(ModuleInfo info);
+  // Unregisters its parents (waiting as unregister_parent does) and takes everything of it away.
+  void unload_module(Module& module);
+  std::shared_ptr<Module> find_module(std::string_view name);
+
+  std::shared_ptr<DeviceClass> add_class(Module& module, std::string name);
+  void add_driver(std::shared_ptr<Driver> driver);
+  // EEXIST: the class has a device of that name.
+  Result<std::shared_ptr<ParentDevice>> add_parent_device(Module& module,
+                                                          std::shared_ptr<DeviceClass> device_class,
+                                                          std::string name);
+  // Must not be registered.
+  void remove_parent_device(ParentDevice& device);
+
+  // --- mdev_register_parent, mdev_unregister_parent
+
+  // ENOMEM: this device is registered already. EEXIST: two types of one name; nothing is left of it.
+  // A second parent of one name succeeds, without its link in class/mdev_bus.
+  Result<std::shared_ptr<Parent>> register_parent(std::shared_ptr<ParentDevice> device,
+                                                  std::shared_ptr<Driver> driver,
+                                                  std::vector<TypeInfo> types);
+  // Waits for every create and remove in progress on the parent, then removes its devices in the order of
+  // their creation. From its first moment on, creates and removes there fail with ENODEV.
+  void unregister_parent(Parent& parent);
+
+  // --- mdev_device_create, mdev_device_remove
+
+  // EEXIST: the UUID is in use, anywhere. EUSERS: the core's count is used up. ENODEV: the parent is being
+  // unregistered. Otherwise what the driver's probe answers. Waits for the probe.
+  Result<void> create(Type& type, const Uuid& uuid);
+  // EAGAIN: it is still being created. ENODEV: it is going already, or its parent is being unregistered.
+  // Waits for an unbind in progress and for the driver's remove.
+  Result<void> remove(Device& device);
+
+  // --- the bus's and drivers' files; text as written
+
+  // ENODEV: no device of that name is bound to this driver. Waits for a probe in progress and the driver's
+  // remove.
+  Result<void> unbind(Driver& driver, std::string_view text);
+  // ENODEV: no such device. Does nothing.
+  Result<void> drivers_probe(std::string_view text);
+
+  // A name without content in a directory of the root's ("", "class", "bus", "devices", "devices/virtual",
+  // "kernel", "module"), for a caller to bind something over. Without effect where the tree has an entry of
+  // its own.
+  void add_placeholder(std::string_view directory, std::string_view name, PlaceholderKind kind,
+                       std::string_view target = {});
+
+  std::size_t device_count() const EXCLUDES(mdev_list_lock);
+
+ private:
+  Result<std::shared_ptr<Device>> reserve(Type& type, const Uuid& uuid) EXCLUDES(mdev_list_lock);
+  void release(Device& device) EXCLUDES(mdev_list_lock);
+  Result<void> bring_up(Device& device);
+  void take_down(Device& device);  // both with the parent's unreg_sem held
+  Result<void> attach_driver(Device& device) EXCLUDES(device.device_lock);
+  void release_driver(Device& device) EXCLUDES(device.device_lock);
+  void appear_with_vfio(Device& device);
+  void vanish_vfio(Device& device);
+  void take_away_bus_link(const ParentDevice& device);
+  std::shared_ptr<Device> find_device(std::string_view text);
+
+  struct Loaded {
+    std::shared_ptr<Module> module;
+    std::vector<std::shared_ptr<DeviceClass>> classes;
+    std::vector<std::shared_ptr<Driver>> drivers;
+    std::vector<std::shared_ptr<ParentDevice>> parent_devices;
+  };
+  Loaded* loaded(const Module& module) REQUIRES(modules_lock_);
+
+  Tree tree_;
+  std::shared_ptr<Root> root_;
+  std::shared_ptr<Module> mdev_module_;
+  std::shared_ptr<DeviceClass> vfio_class_;
+  std::shared_ptr<DeviceClass> vfio_dev_class_;
+
+  mutable Mutex modules_lock_{Rank::module};
+  std::vector<Loaded> modules_ GUARDED_BY(modules_lock_);
+  std::vector<std::shared_ptr<Placeholder>> placeholders_ GUARDED_BY(modules_lock_);
+
+  // The kernel's mdev_list: devices from the reservation of their UUID to their release.
+  std::unordered_map<Uuid, std::shared_ptr<Device>, UuidHash> mdev_list_ GUARDED_BY(mdev_list_lock);
+  std::vector<std::shared_ptr<Parent>> parents_ GUARDED_BY(mdev_list_lock);
+  NumberPool vfio_numbers_ GUARDED_BY(mdev_list_lock);
+};
+
+}  // namespace mdevfs::model

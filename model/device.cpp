@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "device.h"
+
+#include <fmt/format.h>
+
+#include "core.h"
+#include "driver.h"
+#include "number.h"
+#include "show.h"
+#include "uevent.h"
+
+namespace mdevfs::model {
+namespace {
+
+constexpr unsigned kVfioMajor =
+    246;  // the first of the kernel's dynamic majors to be free on the recorded machine
+
+Device& device_of(Object& object) {
+  return static_cast<Device&>(object);
+}
+Node self_of(Object& object) {
+  return {&object, Slot::device_directory};
+}
+
+// uevent_show. On 6.1.192 it takes the device's lock, and so waits for a probe or a driver's remove in
+// progress.
+Result<std::string> show_uevent(Object& object, Slot) {
+  Device& device = device_of(object);
+  const Lock lock(device.device_lock);
+  return device.has_driver ? fmt::format("DRIVER={}\n", device.driver().name()) : std::string{};
+}
+
+// remove_store. The file is taken away before anything is checked, and does not come back.
+Result<void> store_remove(Object& object, Slot, std::string_view text) {
+  const auto value = parse_unsigned(text);
+  if (!value) return std::unexpected(value.error());
+  if (*value == 0 || !object.core.tree().take_away_self(object, Device::kRemove)) return {};
+  return object.core.remove(device_of(object));
+}
+
+std::string number_of(const Object& object) {
+  return fmt::format("{}", static_cast<const Device&>(object).vfio_number);
+}
+std::string vfio_name_of(const Object& object) {
+  return "vfio" + number_of(object);
+}
+
+Result<std::string> show_vfio_group_dev(Object& object, Slot) {
+  return fmt::format("{}:{}\n", kVfioMajor, device_of(object).vfio_number);
+}
+
+Result<std::string> show_vfio_group_uevent(Object& object, Slot) {
+  const unsigned number = device_of(object).vfio_number;
+  return fmt::format("MAJOR={}\nMINOR={}\nDEVNAME=vfio/{}\n", kVfioMajor, number, number);
+}
+
+Result<void> store_iommu_group_type(Object&, Slot, std::string_view) {
+  return fail(EINVAL);
+}
+
+void define_directory(Schema& schema) {
+  constexpr Slot in = Slot::device_directory;
+  schema.add(in, {.kind = Kind::directory, .mode = kDirectoryMode, .place = [](Object& o) {
+                    return Node{device_of(o).type->parent->device.get(), Slot::parent_device_directory};
+                  }});
+  schema.add(Slot::device_driver, link("driver", Device::kDriverLinks, in, [](Object& o) {
+               return Node{&device_of(o).driver(), Slot::driver_directory};
+             }));
+  schema.add(Slot::device_iommu_group, link("iommu_group", Device::kVfio, in,
+                                            [](Object& o) { return Node{&o, Slot::iommu_group_directory}; }));
+  schema.add(Slot::device_mdev_type, link("mdev_type", Device::kTypeLinks, in, [](Object& o) {
+               return Node{device_of(o).type.get(), Slot::type_directory};
+             }));
+  schema.add(Slot::device_remove, file("remove", 0200, Device::kRemove, in, nullptr, store_remove));
+  schema.add(Slot::device_subsystem, link("subsystem", Device::kBase, in,
+                                          [](Object& o) { return Node{&o.core.root(), Slot::bus_mdev}; }));
+  schema.add(Slot::device_uevent, file("uevent", 0644, Device::kBase, in, show_uevent, store_uevent));
+  schema.add_power(in, Slot::device_power, Device::kBase);
+  schema.add(
+      Slot::device_bus_link,
+      link_elsewhere(
+          Device::kBase, [](Object& o) { return Node{&o.core.root(), Slot::bus_mdev_devices}; }, self_of));
+  schema.add(Slot::device_driver_link,
+             link_elsewhere(
+                 Device::kDriverLinks,
+                 [](Object& o) { return Node{&device_of(o).driver(), Slot::driver_directory}; }, self_of));
+  schema.add(Slot::device_type_link,
+             link_elsewhere(
+                 Device::kTypeLinks,
+                 [](Object& o) { return Node{device_of(o).type.get(), Slot::type_devices}; }, self_of));
+}
+
+void define_vfio_device(Schema& schema) {
+  constexpr Slot in = Slot::device_vfio;
+  schema.add(Slot::device_vfio_dev, directory("vfio-dev", Device::kVfio, Slot::device_directory));
+  schema.add(in, {.kind = Kind::directory,
+                  .mode = kDirectoryMode,
+                  .part = Device::kVfio,
+                  .directory = Slot::device_vfio_dev,
+                  .name_of = vfio_name_of});
+  schema.add(Slot::device_vfio_device, link("device", Device::kVfio, in, self_of));
+  const auto class_node = [](Object& o) { return Node{&o.core.vfio_dev_class(), Slot::class_directory}; };
+  schema.add(Slot::device_vfio_subsystem, link("subsystem", Device::kVfio, in, class_node));
+  schema.add(Slot::device_vfio_uevent, file("uevent", 0644, Device::kVfio, in, show_text<"">, store_uevent));
+  schema.add_power(in, Slot::device_vfio_power, Device::kVfio);
+  schema.add(
+      Slot::device_vfio_class_link,
+      link_elsewhere(
+          Device::kVfio, class_node, [](Object& o) { return Node{&o, Slot::device_vfio}; }, vfio_name_of));
+}
+
+void define_iommu_group(Schema& schema) {
+  constexpr Slot in = Slot::iommu_group_directory;
+  schema.add(in, {.kind = Kind::directory,
+                  .mode = kDirectoryMode,
+                  .part = Device::kVfio,
+                  .name_of = number_of,
+                  .place = [](Object& o) { return Node{&o.core.root(), Slot::kernel_iommu_groups}; }});
+  schema.add(Slot::iommu_group_devices, directory("devices", Device::kVfio, in));
+  Entry member = link("", Device::kVfio, Slot::iommu_group_devices, self_of);
+  schema.add(Slot::iommu_group_device_link, std::move(member));
+  schema.add(Slot::iommu_group_name, file("name", 0444, Device::kVfio, in, show_text<"vfio-noiommu\n">));
+  schema.add(Slot::iommu_group_reserved_regions,
+             file("reserved_regions", 0444, Device::kVfio, in, show_text<"">));
+  schema.add(Slot::iommu_group_type,
+             file("type", 0644, Device::kVfio, in, show_text<"unknown\n">, store_iommu_group_type));
+}
+
+void define_vfio_group(Schema& schema) {
+  constexpr Slot in = Slot::vfio_group_directory;
+  schema.add(in,
+             {.kind = Kind::directory,
+              .mode = kDirectoryMode,
+              .part = Device::kVfio,
+              .name_of = number_of,
+              .place = [](Object& o) { return Node{device_of(o).vfio_glue.get(), Slot::glue_directory}; }});
+  const auto class_node = [](Object& o) { return Node{&o.core.vfio_class(), Slot::class_directory}; };
+  schema.add(Slot::vfio_group_dev, file("dev", 0444, Device::kVfio, in, show_vfio_group_dev));
+  schema.add(Slot::vfio_group_subsystem, link("subsystem", Device::kVfio, in, class_node));
+  schema.add(Slot::vfio_group_uevent,
+             file("uevent", 0644, Device::kVfio, in, show_vfio_group_uevent, store_uevent));
+  schema.add_power(in, Slot::vfio_group_power, Device::kVfio);
+  schema.add(Slot::vfio_group_class_link,
+             link_elsewhere(
+                 Device::kVfio, class_node, [](Object& o) { return Node{&o, Slot::vfio_group_directory}; },
+                 number_of));
+}
+
+}  // namespace
+
+const ExtraEntries* Device::extra() const {
+  return &driver().group_entries();
+}
+
+void define_device(Schema& schema) {
+  schema.begin(Slot::device_directory);
+  define_directory(schema);
+  define_vfio_device(schema);
+  define_iommu_group(schema);
+  define_vfio_group(schema);
+}
+
+}  // namespace mdevfs::model

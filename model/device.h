@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A mediated device (struct mdev_device), with what a vfio driver hangs on it: an iommu group, a vfio group
+// and a vfio device, which come and go with its binding and so are parts of it.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "object.h"
+#include "parent.h"
+#include "uuid.h"
+
+namespace mdevfs::model {
+
+class Schema;
+void define_device(Schema& schema);
+
+// Thread-safety: as Object.
+class Device final : public Object {
+ public:
+  // In the order in which they appear.
+  static constexpr Part kBase = 1;         // power, subsystem, uevent; its link on the bus
+  static constexpr Part kRemove = 2;       // remove, which can be taken away alone
+  static constexpr Part kDriverLinks = 3;  // driver, and its link in the driver's directory
+  static constexpr Part kVfio = 4;         // iommu_group, vfio-dev, and both groups
+  static constexpr Part kGroups = 5;       // the driver's attribute groups
+  static constexpr Part kTypeLinks = 6;    // mdev_type, and its link in the type's directory
+
+  Device(Core& owner, std::shared_ptr<Type> its_type, const Uuid& its_uuid)
+      : Object(owner), type(std::move(its_type)), uuid(its_uuid) {}
+  Slot self() const override { return Slot::device_directory; }
+  std::string name() const override { return to_string(uuid); }
+  const ExtraEntries* extra() const override;
+  Driver& driver() const { return *type->parent->driver; }
+
+  const std::shared_ptr<Type> type;
+  const Uuid uuid;
+
+  // The kernel's device_lock: held over probe and over the driver's remove.
+  Mutex device_lock{Rank::device};
+  // dev->driver: set before probe, cleared after the driver's remove. Looked at without the lock where the
+  // kernel does (unbind), under it where it matters.
+  std::atomic<bool> has_driver{false};
+  // The numbers of its iommu group and vfio device; set before kVfio appears.
+  unsigned vfio_number = 0;
+  std::shared_ptr<GlueDirectory> vfio_glue;
+  // Between the end of its creation and the beginning of its removal. Set without unreg_sem's help by the
+  // creator, cleared by the one remover that may go on.
+  bool active GUARDED_BY(mdev_list_lock) = false;
+};
+
+}  // namespace mdevfs::model

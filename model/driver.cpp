@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "driver.h"
+
+#include "core.h"
+#include "device.h"
+#include "module.h"
+#include "show.h"
+#include "uevent.h"
+
+namespace mdevfs::model {
+namespace {
+
+Driver& driver_of(Object& object) {
+  return static_cast<Driver&>(object);
+}
+
+// The bus matches no device with any driver (mdev_bus_match is always false on 6.1): bind cannot work, and an
+// unbound device stays so.
+Result<void> store_bind(Object&, Slot, std::string_view) {
+  return fail(ENODEV);
+}
+
+Result<void> store_unbind(Object& object, Slot, std::string_view text) {
+  return object.core.unbind(driver_of(object), text);
+}
+
+Result<std::string> show_attribute(Object& object, Slot slot) {
+  auto& device = static_cast<Device&>(object);
+  const DeviceAttribute& attribute = device.driver().attribute(slot);
+  return attribute.show != nullptr ? attribute.show(device) : fail(EIO);
+}
+
+Result<void> store_attribute(Object& object, Slot slot, std::string_view text) {
+  auto& device = static_cast<Device&>(object);
+  const DeviceAttribute& attribute = device.driver().attribute(slot);
+  return attribute.store != nullptr ? attribute.store(device, text) : fail(EIO);
+}
+
+}  // namespace
+
+Driver::Driver(Core& owner, std::shared_ptr<Module> owner_module, DriverInfo driver_info)
+    : Object(owner), module(std::move(owner_module)), info(std::move(driver_info)) {
+  const auto add = [&](Entry entry, const DeviceAttribute* attribute) {
+    entry.slot = kFirstExtra + static_cast<unsigned>(group_entries_.size());
+    group_entries_.push_back(std::move(entry));
+    attributes_.push_back(attribute);
+    return group_entries_.back().slot;
+  };
+  for (const AttributeGroup& group : info.groups) {
+    const Slot in = add(directory(group.name, Device::kGroups, Slot::device_directory), nullptr);
+    for (const DeviceAttribute& attribute : group.attributes) {
+      add(file(attribute.name, attribute.mode, Device::kGroups, in, show_attribute, store_attribute),
+          &attribute);
+    }
+  }
+}
+
+void define_driver(Schema& schema) {
+  constexpr Slot in = Slot::driver_directory;
+  schema.begin(in);
+  schema.add(in, {.kind = Kind::directory, .mode = kDirectoryMode, .place = [](Object& o) {
+                    return Node{&o.core.root(), Slot::bus_mdev_drivers};
+                  }});
+  schema.add(Slot::driver_bind, file("bind", 0200, kSelf, in, nullptr, store_bind));
+  schema.add(Slot::driver_module, link("module", kSelf, in, [](Object& o) {
+               return Node{driver_of(o).module.get(), Slot::module_directory};
+             }));
+  schema.add(Slot::driver_uevent, file("uevent", 0200, kSelf, in, nullptr, store_uevent));
+  schema.add(Slot::driver_unbind, file("unbind", 0200, kSelf, in, nullptr, store_unbind));
+  schema.add(Slot::driver_module_link,
+             link_elsewhere(
+                 kSelf, [](Object& o) { return Node{driver_of(o).module.get(), Slot::module_drivers}; },
+                 [](Object& o) { return Node{&o, Slot::driver_directory}; },
+                 [](const Object& o) { return "mdev:" + o.name(); }));
+}
+
+}  // namespace mdevfs::model

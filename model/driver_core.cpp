@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the driver core does for mdev (drivers/base/dd.c, bus.c) and vfio with it: attaching a driver to a
+// device and releasing it, under the device's lock; the bus's and the drivers' files.
+#include "core.h"
+#include "text.h"
+
+namespace mdevfs::model {
+
+// device_driver_attach, really_probe.
+Result<void> Core::attach_driver(Device& device) {
+  const Lock lock(device.device_lock);
+  device.has_driver = true;
+  tree_.appear(device, {Device::kDriverLinks});
+  if (const auto probed = device.driver().probe(device); !probed) {
+    tree_.vanish(device, {Device::kDriverLinks});
+    device.has_driver = false;
+    return probed;
+  }
+  if (device.driver().info.uses_vfio) appear_with_vfio(device);
+  if (!device.driver().info.groups.empty()) tree_.appear(device, {Device::kGroups});
+  return {};
+}
+
+// device_release_driver. Whoever comes second finds no driver and has nothing to do.
+void Core::release_driver(Device& device) {
+  const Lock lock(device.device_lock);
+  if (!device.has_driver) return;
+  tree_.vanish(device, {Device::kDriverLinks});
+  if (!device.driver().info.groups.empty()) tree_.vanish(device, {Device::kGroups});
+  if (device.driver().info.uses_vfio) vanish_vfio(device);
+  device.driver().remove(device);
+  device.has_driver = false;
+}
+
+// vfio_register_emulated_iommu_dev, at the end of the driver's probe.
+void Core::appear_with_vfio(Device& device) {
+  {
+    const Lock lock(mdev_list_lock);
+    device.vfio_number = vfio_numbers_.take();
+  }
+  Changes changes;
+  {
+    const Lock lock(kernfs_rwsem);
+    device.vfio_glue = vfio_class_->take_glue(changes);
+    tree_.appear_locked(device, Device::kVfio, changes);
+  }
+  tree_.finish(std::move(changes));
+}
+
+// vfio_unregister_group_dev, at the beginning of the driver's remove.
+void Core::vanish_vfio(Device& device) {
+  tree_.vanish(device, {Device::kVfio});
+  Changes changes;
+  {
+    const Lock lock(kernfs_rwsem);
+    vfio_class_->release_glue(changes);
+  }
+  tree_.finish(std::move(changes));
+  const Lock lock(mdev_list_lock);
+  vfio_numbers_.give_back(device.vfio_number);
+}
+
+std::shared_ptr<Device> Core::find_device(std::string_view text) {
+  const SharedLock lock(kernfs_rwsem);
+  const Node link = root_->members(Slot::bus_mdev_devices)->find(without_newline(text));
+  if (link.object == nullptr) return nullptr;
+  return std::static_pointer_cast<Device>(link.object->shared_from_this());
+}
+
+// unbind_store. The driver is looked at without the lock, as the kernel does: during a probe it is set
+// already, and the unbind waits for the probe and then undoes it.
+Result<void> Core::unbind(Driver& driver, std::string_view text) {
+  const auto device = find_device(text);
+  if (!device || !device->has_driver || &device->driver() != &driver) return fail(ENODEV);
+  release_driver(*device);
+  return {};
+}
+
+// drivers_probe_store. The bus matches nothing, so finding the device is all there is to it.
+Result<void> Core::drivers_probe(std::string_view text) {
+  return find_device(text) ? Result<void>{} : fail(ENODEV);
+}
+
+}  // namespace mdevfs::model

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The schema: what is known of a slot without its object. A table of entries, one a slot, made once and never
+// changed; every object of a kind shares it. Nothing in a directory is stored anywhere else: its contents are
+// the entries whose directory it is, if their part is shown, and then its members.
+//
+// A *part* is a group of entries of one object that come and go together, with one gate for all of them: a
+// device's `remove` file is a part, its driver's links are one, its own directory is one. To create a device
+// is to show its parts one after another.
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "errno.h"
+#include "slot.h"
+
+namespace mdevfs::model {
+
+class Object;
+
+enum class Kind : std::uint8_t { none, directory, file, link };
+
+using Part = std::uint8_t;
+inline constexpr Part kSelf = 0;  // every object's first part: the directory it is
+inline constexpr unsigned kParts = 8;
+
+// A node of the tree: an object's slot. Null object: nothing (any more).
+struct Node {
+  Object* object = nullptr;
+  Slot slot = Slot::none;
+  friend bool operator==(const Node&, const Node&) = default;
+};
+
+struct Entry {
+  Kind kind = Kind::none;
+  mode_t mode = 0;
+  Part part = kSelf;
+  Slot slot = Slot::none;
+  Slot directory = Slot::none;  // the slot of the same object that holds it; none: `place` says where it is
+  std::string name = {};        // empty: `name_of` says
+  std::string (*name_of)(const Object&) = nullptr;
+  Node (*place)(Object&) = nullptr;                      // the directory of another object that holds it
+  Node (*target)(Object&) = nullptr;                     // links: the node they point to
+  Result<std::string> (*show)(Object&, Slot) = nullptr;  // files: null, reading is EIO; links: a fixed text
+  Result<void> (*store)(Object&, Slot, std::string_view) = nullptr;  // files; null: writing is EIO
+};
+
+// The entries that an object has beside its kind's: a driver's attribute groups, a module's parameters.
+// Slots count from kFirstExtra.
+using ExtraEntries = std::vector<Entry>;
+
+// Thread-safety: immutable once made.
+class Schema {
+ public:
+  static const Schema& get();
+
+  const Entry& at(Slot slot) const { return entries_[index(slot)]; }
+  // The slots whose `directory` is this one.
+  std::span<const Slot> children(Slot directory) const { return children_[index(directory)]; }
+  // The slots of a part of an object, which is known by its own directory's slot.
+  std::span<const Slot> part(Slot self, Part part) const { return parts_[index(self)][part]; }
+
+  // For the tables. The entries of one kind of object follow one another, its own directory first.
+  void begin(Slot self) { self_ = self; }
+  void add(Slot slot, Entry entry);
+  // A `power` directory and its nine files, in ten slots from `first`.
+  void add_power(Slot directory, Slot first, Part part);
+
+ private:
+  Schema();
+  Slot self_ = Slot::none;
+  std::vector<Entry> entries_;
+  std::vector<std::vector<Slot>> children_;
+  std::vector<std::array<std::vector<Slot>, kParts>> parts_;
+};
+
+}  // namespace mdevfs::model

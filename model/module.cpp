@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "module.h"
+
+#include <fmt/format.h>
+
+#include "core.h"
+#include "show.h"
+#include "uevent.h"
+
+namespace mdevfs::model {
+namespace {
+
+const ModuleInfo& info_of(Object& object) {
+  return static_cast<Module&>(object).info;
+}
+
+Result<std::string> show_coresize(Object& object, Slot) {
+  return fmt::format("{}\n", info_of(object).coresize);
+}
+Result<std::string> show_srcversion(Object& object, Slot) {
+  return info_of(object).srcversion + "\n";
+}
+Result<std::string> show_taint(Object& object, Slot) {
+  return info_of(object).taint + "\n";
+}
+Result<std::string> show_version(Object& object, Slot) {
+  return info_of(object).version + "\n";
+}
+
+// Live mdevs do not count, and mdev's own counts the modules that use it.
+Result<std::string> show_refcnt(Object& object, Slot) {
+  const SharedLock lock(kernfs_rwsem);
+  return fmt::format("{}\n", static_cast<Module&>(object).holders());
+}
+
+Result<std::string> show_parameter(Object& object, Slot slot) {
+  return info_of(object).parameters[index(slot) - index(kFirstExtra)].text;
+}
+
+}  // namespace
+
+Module::Module(Core& owner, ModuleInfo module_info) : Object(owner), info(std::move(module_info)) {
+  for (const ModuleParameter& parameter : info.parameters) {
+    Entry entry = file(parameter.name, 0444, kParameters, Slot::module_parameters, show_parameter);
+    entry.slot = kFirstExtra + static_cast<unsigned>(parameters_.size());
+    parameters_.push_back(std::move(entry));
+  }
+}
+
+Members* Module::members(Slot slot) {
+  if (slot == Slot::module_holders) return &holders_;
+  return slot == Slot::module_drivers ? &drivers_ : nullptr;
+}
+
+void define_module(Schema& schema) {
+  constexpr Slot in = Slot::module_directory;
+  schema.begin(in);
+  schema.add(in, {.kind = Kind::directory, .mode = kDirectoryMode, .place = [](Object& o) {
+                    return Node{&o.core.root(), Slot::module};
+                  }});
+  schema.add(Slot::module_coresize, file("coresize", 0444, kSelf, in, show_coresize));
+  schema.add(Slot::module_drivers, directory("drivers", Module::kDrivers, in));
+  schema.add(Slot::module_holders, directory("holders", kSelf, in));
+  schema.add(Slot::module_initsize, file("initsize", 0444, kSelf, in, show_text<"0\n">));
+  schema.add(Slot::module_initstate, file("initstate", 0444, kSelf, in, show_text<"live\n">));
+  schema.add(Slot::module_notes, directory("notes", kSelf, in));
+  schema.add(Slot::module_parameters, directory("parameters", Module::kParameters, in));
+  schema.add(Slot::module_refcnt, file("refcnt", 0444, kSelf, in, show_refcnt));
+  schema.add(Slot::module_sections, directory("sections", kSelf, in));
+  schema.add(Slot::module_srcversion, file("srcversion", 0444, Module::kSrcversion, in, show_srcversion));
+  schema.add(Slot::module_taint, file("taint", 0444, kSelf, in, show_taint));
+  schema.add(Slot::module_uevent, file("uevent", 0200, kSelf, in, nullptr, store_uevent));
+  schema.add(Slot::module_version, file("version", 0444, Module::kVersion, in, show_version));
+  schema.add(Slot::module_holder_link,
+             link_elsewhere(
+                 Module::kHolder, [](Object& o) { return Node{&o.core.mdev_module(), Slot::module_holders}; },
+                 [](Object& o) { return Node{&o, Slot::module_directory}; }));
+}
+
+}  // namespace mdevfs::model

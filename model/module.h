@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A kernel module as /sys/module shows it: mdev itself, and one for each backend. Only what its users read is
+// there; `notes` and `sections` are empty.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "object.h"
+
+namespace mdevfs::model {
+
+class Schema;
+void define_module(Schema& schema);
+
+struct ModuleParameter {
+  std::string name;
+  std::string text;  // with its newline
+};
+
+struct ModuleInfo {
+  std::string name;
+  unsigned coresize = 16384;
+  std::string taint = "OE";     // of a module from outside the kernel's own tree
+  std::string version = {};     // empty: the file is not there
+  std::string srcversion = {};  // empty: the file is not there
+  std::vector<ModuleParameter> parameters = {};
+};
+
+// Thread-safety: as Object.
+class Module final : public Object {
+ public:
+  static constexpr Part kDrivers = 1;     // `drivers`, of a module that has one
+  static constexpr Part kVersion = 2;     // `version`
+  static constexpr Part kSrcversion = 3;  // `srcversion`
+  static constexpr Part kParameters = 4;  // `parameters`
+  static constexpr Part kHolder = 5;      // the link in module/mdev/holders
+
+  Module(Core& owner, ModuleInfo module_info);
+  Slot self() const override { return Slot::module_directory; }
+  std::string name() const override { return info.name; }
+  Members* members(Slot slot) override;
+  const ExtraEntries* extra() const override { return &parameters_; }
+  std::size_t holders() const REQUIRES_SHARED(kernfs_rwsem) { return holders_.size(); }
+
+  const ModuleInfo info;
+
+ private:
+  ExtraEntries parameters_;
+  Members holders_;
+  Members drivers_;
+};
+
+}  // namespace mdevfs::model

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What every object of the model has: an id that is never used again, the parts of it that are shown at
+// present (entry.h), a gate for each, and, only where somebody has set them, attributes of its nodes. There
+// is no tree of nodes beside the objects: a node is computed from object and slot when it is asked for.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <ctime>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "entry.h"
+#include "gate.h"
+#include "lock.h"
+#include "members.h"
+#include "registry.h"
+
+namespace mdevfs::model {
+
+class Core;
+
+// What somebody has set on a node (chmod, chown, utimes, a truncating open, xattrs). kernfs_iattrs.
+struct NodeAttributes {
+  mode_t mode = 0;
+  uid_t uid = 0;
+  gid_t gid = 0;
+  timespec atime{};
+  timespec mtime{};
+  timespec ctime{};
+  std::map<std::string, std::string> xattrs{};
+};
+
+// Allocated for the few objects that need it.
+struct Extras {
+  std::map<Slot, NodeAttributes> attributes;
+  std::map<Slot, std::string> kept;  // texts of files that keep what is written to them (power/control)
+};
+
+// Thread-safety: members marked GUARDED_BY under that lock; gates and `seen` from any thread; the rest is
+// const.
+class Object : public std::enable_shared_from_this<Object> {
+ public:
+  explicit Object(Core& core);
+  virtual ~Object();
+  Object(const Object&) = delete;
+  Object& operator=(const Object&) = delete;
+
+  // The slot of the directory that the object is: the first of its kind.
+  virtual Slot self() const = 0;
+  // The name of that directory.
+  virtual std::string name() const = 0;
+  // The changing contents of one of its directories; null for a directory that has none.
+  virtual Members* members(Slot) { return nullptr; }
+  virtual const ExtraEntries* extra() const { return nullptr; }
+
+  const Entry& entry(Slot slot) const;
+  bool shows(Part part) const REQUIRES_SHARED(kernfs_rwsem) { return (shown_ >> part) & 1U; }
+  Gate& gate(Part part) { return gates_[part]; }
+
+  // Has the kernel been told of this node? Only then can it hold a name or attributes that must be
+  // invalidated.
+  void mark_seen(Slot slot) noexcept { word(slot).fetch_or(bit(slot), std::memory_order_relaxed); }
+  bool seen(Slot slot) noexcept { return (word(slot).load(std::memory_order_relaxed) & bit(slot)) != 0; }
+
+  Extras& extras() REQUIRES(kernfs_rwsem);
+  const Extras* extras_if_any() const REQUIRES_SHARED(kernfs_rwsem) { return extras_.get(); }
+
+  // A node that nobody has set attributes of carries the time at which it was first looked at; here one time
+  // for all nodes of an object. Nanoseconds since the epoch, 0: not yet.
+  std::atomic<std::int64_t> first_look{0};
+  std::atomic<std::int64_t> first_read{0};
+
+  Core& core;
+  const Id id;
+
+ private:
+  friend class Tree;
+  static constexpr unsigned kSeenBits = 128;
+  std::atomic<std::uint64_t>& word(Slot slot) noexcept { return seen_[(index(slot) / 64) % seen_.size()]; }
+  static std::uint64_t bit(Slot slot) noexcept { return std::uint64_t{1} << (index(slot) % 64); }
+
+  std::uint8_t shown_ GUARDED_BY(kernfs_rwsem) = 0;
+  std::array<Gate, kParts> gates_;
+  std::array<std::atomic<std::uint64_t>, kSeenBits / 64> seen_{};
+  std::unique_ptr<Extras> extras_ GUARDED_BY(kernfs_rwsem);
+};
+
+}  // namespace mdevfs::model
