@@ -84,7 +84,7 @@ class Comparison {
       if (!step(recorded, found)) break;
     }
     for (const auto& [exception, used] : exceptions_) {
-      if (!used) report_.unused.push_back(*exception);
+      if (!used && exception->only.empty()) report_.unused.push_back(*exception);
     }
     return std::move(report_);
   }

@@ -32,6 +32,7 @@ constexpr Field kFields[] = {
      [](Exception& exception, std::string_view value) { exception.kernel = line_or_nothing(value); }},
     {"here:", [](Exception& exception, std::string_view value) { exception.here = line_or_nothing(value); }},
     {"reason:", [](Exception& exception, std::string_view value) { exception.reason = value; }},
+    {"only:", [](Exception& exception, std::string_view value) { exception.only = value; }},
 };
 
 bool set_field(Exception& exception, std::string_view line) {
@@ -72,7 +73,8 @@ std::expected<std::vector<Exception>, std::string> parse_exceptions(std::string_
       if (!inside) exceptions.emplace_back();
       inside = true;
       if (!set_field(exceptions.back(), line)) {
-        return std::unexpected(fmt::format("line {}: expected scenario:, kernel:, here: or reason:", number));
+        return std::unexpected(
+            fmt::format("line {}: expected scenario:, kernel:, here:, reason: or only:", number));
       }
     }
     if (end == std::string_view::npos) break;
@@ -85,7 +87,8 @@ std::expected<std::vector<Exception>, std::string> parse_exceptions(std::string_
 std::string as_markdown(const std::vector<Exception>& exceptions) {
   std::string text;
   for (const auto& exception : exceptions) {
-    text += fmt::format("- {} ({})\n  - kernel: {}\n  - here: {}\n", exception.reason,
+    const auto only = exception.only.empty() ? "" : fmt::format(" Only {}.", exception.only);
+    text += fmt::format("- {}{} ({})\n  - kernel: {}\n  - here: {}\n", exception.reason, only,
                         fmt::join(exception.scenarios, ", "), code(exception.kernel), code(exception.here));
   }
   return text;

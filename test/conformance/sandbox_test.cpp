@@ -57,7 +57,7 @@ TEST_CASE("the scenario's view of the machine is private") {
         Context context{.machine = machine, .applets = tools};
         Scenario(context, print)
             .run(
-                "ls /tmp/nothere\nsh ls -l /etc/passwd | cut -c1-2\nsh ls -ln / | grep -c tmp\nsh cat "
+                "ls /tmp/nothere\nsh ls -l /etc/passwd | cut -c1-22\nsh ls -ln / | grep -c tmp\nsh cat "
                 "/nothere\n"
                 "sh (echo x > /nothere/x) 2>&1\nsh echo 1 > /proc/sys/kernel/printk\nsh type ls\n");
       },
@@ -69,7 +69,7 @@ TEST_CASE("the scenario's view of the machine is private") {
   CHECK(ran.failure == "");
   CHECK(ran.transcript ==
         "ls /tmp/nothere => open: ENOENT\n"
-        "sh ls -l /etc/passwd | cut -c1-2 =>\n  cr\n  exit 0\n"
+        "sh ls -l /etc/passwd | cut -c1-22 =>\n  crw-rw-rw-    1 0     \n  exit 0\n"
         "sh ls -ln / | grep -c tmp =>\n  1\n  exit 0\n"
         "sh cat /nothere =>\n  cat: can't open '/nothere': No such file or directory\n  exit 1\n"
         "sh (echo x > /nothere/x) 2>&1 =>\n  sh: can't create /nothere/x: nonexistent directory\n  exit 1\n"
