@@ -6,6 +6,7 @@
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
 
+#include <atomic>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -50,11 +51,35 @@ struct stat render(const model::Stat& from) {
   return to;
 }
 
+// A file whose store may wait is another inode to the kernel at each lookup, in the top bits of the number;
+// st_ino is the same. The kernel holds an inode's lock over a write and takes it for O_TRUNC (a shell's `>`),
+// so with one inode an open would wait for somebody else's slow create: with one second of probe, six at once
+// took 4.0 s, and 6.0 s with O_APPEND, which sysfs does side by side.
+constexpr unsigned kAliasShift = 48;
+
+fuse_ino_t without_alias(fuse_ino_t inode) {
+  return inode & ((fuse_ino_t{1} << kAliasShift) - 1);
+}
+
+fuse_ino_t with_new_alias(fuse_ino_t inode) {
+  static std::atomic<std::uint64_t> next{1};
+  return inode | next.fetch_add(1, std::memory_order_relaxed) << kAliasShift;
+}
+
+// A change made through one alias must be seen through the others.
+double attribute_timeout(fuse_ino_t inode) {
+  return inode == without_alias(inode) ? kForEver : 0;
+}
+
+HeldNode resolve(const Context& context, fuse_ino_t inode) {
+  return context.core.tree().resolve(without_alias(inode));
+}
+
 // Of an inode whose object is gone and held by nobody only the slot is known; its number must stay what it
 // was.
 struct stat render(const Context& context, const HeldNode& node, fuse_ino_t inode) {
   struct stat to = render(context.core.tree().stat(node));
-  to.st_ino = inode;
+  to.st_ino = without_alias(inode);
   return to;
 }
 
@@ -66,17 +91,21 @@ OpenFile& open_file(const fuse_file_info* file) {
 
 void lookup(Context& context, Reply reply, fuse_ino_t parent, const char* name) {
   auto& tree = context.core.tree();
-  const auto found = tree.lookup(tree.resolve(parent), name);
+  const auto found = tree.lookup(resolve(context, parent), name);
   if (!found) return reply.error(found.error().value);  // never a cached "not there": it may come any moment
   fuse_entry_param entry{};
   entry.attr = render(tree.stat(*found));
   entry.ino = entry.attr.st_ino;
-  entry.attr_timeout = entry.entry_timeout = kForEver;
+  if (found->entry->waits != nullptr && found->entry->waits(*found->object)) {
+    entry.ino = with_new_alias(entry.ino);
+  } else {
+    entry.attr_timeout = entry.entry_timeout = kForEver;
+  }
   reply.entry(entry);
 }
 
 void getattr(Context& context, Reply reply, fuse_ino_t inode, fuse_file_info*) {
-  reply.attributes(render(context, context.core.tree().resolve(inode), inode), kForEver);
+  reply.attributes(render(context, resolve(context, inode), inode), attribute_timeout(inode));
 }
 
 timespec now() {
@@ -87,7 +116,7 @@ timespec now() {
 
 void setattr(Context& context, Reply reply, fuse_ino_t inode, struct stat* wanted, int set, fuse_file_info*) {
   auto& tree = context.core.tree();
-  const auto node = tree.resolve(inode);
+  const auto node = resolve(context, inode);
   if ((set & FUSE_SET_ATTR_ATIME_NOW) != 0) wanted->st_atim = now();
   if ((set & FUSE_SET_ATTR_MTIME_NOW) != 0) wanted->st_mtim = now();
   const auto asked = [&](int bits, const auto& value) { return (set & bits) != 0 ? &value : nullptr; };
@@ -97,12 +126,12 @@ void setattr(Context& context, Reply reply, fuse_ino_t inode, struct stat* wante
                              .atime = asked(FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_ATIME_NOW, wanted->st_atim),
                              .mtime = asked(FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW, wanted->st_mtim),
                              .truncated = (set & FUSE_SET_ATTR_SIZE) != 0});
-  reply.attributes(render(context, node, inode), kForEver);
+  reply.attributes(render(context, node, inode), attribute_timeout(inode));
 }
 
 void readlink(Context& context, Reply reply, fuse_ino_t inode) {
   auto& tree = context.core.tree();
-  const auto target = tree.readlink(tree.resolve(inode));
+  const auto target = tree.readlink(resolve(context, inode));
   if (!target) return reply.error(target.error().value);
   reply.link(*target);
 }
@@ -110,7 +139,7 @@ void readlink(Context& context, Reply reply, fuse_ino_t inode) {
 // --- directories
 
 void opendir(Context& context, Reply reply, fuse_ino_t inode, fuse_file_info* file) {
-  auto node = std::make_unique<HeldNode>(context.core.tree().resolve(inode));
+  auto node = std::make_unique<HeldNode>(resolve(context, inode));
   file->fh = reinterpret_cast<std::uint64_t>(node.get());
   if (reply.opened(*file)) std::ignore = node.release();  // releasedir's
 }
@@ -160,7 +189,7 @@ int refuse_open(const model::Stat& stat, int flags) {
 
 void open(Context& context, Reply reply, fuse_ino_t inode, fuse_file_info* file) {
   auto& tree = context.core.tree();
-  auto node = tree.resolve(inode);
+  auto node = resolve(context, inode);
   if (!tree.alive(node)) return reply.error(ENODEV);
   if (const int refused = refuse_open(tree.stat(node), file->flags); refused != 0)
     return reply.error(refused);
@@ -250,7 +279,7 @@ void setxattr(Context& context, Reply reply, fuse_ino_t inode, const char* name,
               std::size_t size, int flags) {
   if (!kept(name)) return reply.error(EOPNOTSUPP);
   auto& tree = context.core.tree();
-  const auto set = tree.set_xattr(tree.resolve(inode), name, {value, size}, flags);
+  const auto set = tree.set_xattr(resolve(context, inode), name, {value, size}, flags);
   reply.error(set ? 0 : set.error().value);
 }
 
@@ -258,7 +287,7 @@ void getxattr(Context& context, Reply reply, fuse_ino_t inode, const char* name,
   if (starts_with(name, "user.")) return reply.error(ENODATA);
   if (!kept(name)) return reply.error(EOPNOTSUPP);
   auto& tree = context.core.tree();
-  const auto value = tree.get_xattr(tree.resolve(inode), name);
+  const auto value = tree.get_xattr(resolve(context, inode), name);
   if (!value) return reply.error(value.error().value);
   answer_sized(reply, *value, size);
 }
@@ -266,7 +295,7 @@ void getxattr(Context& context, Reply reply, fuse_ino_t inode, const char* name,
 void listxattr(Context& context, Reply reply, fuse_ino_t inode, std::size_t size) {
   auto& tree = context.core.tree();
   std::string names;
-  for (const auto& name : tree.list_xattrs(tree.resolve(inode))) {
+  for (const auto& name : tree.list_xattrs(resolve(context, inode))) {
     if (reply.caller().uid != 0 && starts_with(name.c_str(), "trusted.")) continue;
     names += name + '\0';
   }
@@ -276,7 +305,7 @@ void listxattr(Context& context, Reply reply, fuse_ino_t inode, std::size_t size
 void removexattr(Context& context, Reply reply, fuse_ino_t inode, const char* name) {
   if (!kept(name)) return reply.error(EOPNOTSUPP);
   auto& tree = context.core.tree();
-  const auto removed = tree.remove_xattr(tree.resolve(inode), name);
+  const auto removed = tree.remove_xattr(resolve(context, inode), name);
   reply.error(removed ? 0 : removed.error().value);
 }
 

@@ -66,7 +66,9 @@ void define_driver(Schema& schema) {
                return Node{driver_of(o).module.get(), Slot::module_directory};
              }));
   schema.add(Slot::driver_uevent, file("uevent", 0200, kSelf, in, nullptr, store_uevent));
-  schema.add(Slot::driver_unbind, file("unbind", 0200, kSelf, in, nullptr, store_unbind));
+  Entry unbind = file("unbind", 0200, kSelf, in, nullptr, store_unbind);
+  unbind.waits = [](Object& o) { return driver_of(o).info.waits; };
+  schema.add(Slot::driver_unbind, std::move(unbind));
   schema.add(Slot::driver_module_link,
              link_elsewhere(
                  kSelf, [](Object& o) { return Node{driver_of(o).module.get(), Slot::module_drivers}; },

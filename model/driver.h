@@ -39,6 +39,7 @@ struct DriverInfo {
   bool uses_vfio = true;       // its devices get an iommu group and a vfio device
   bool counts_itself = false;  // it has a get_available of its own; otherwise the core counts per parent
   unsigned max_instances = 0;  // from which the core counts
+  bool waits = true;  // may probe or remove take long? (only a hint, for more concurrency at more cost)
   std::vector<AttributeGroup> groups;
 };
 

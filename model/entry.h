@@ -50,6 +50,7 @@ struct Entry {
   Node (*target)(Object&) = nullptr;                     // links: the node they point to
   Result<std::string> (*show)(Object&, Slot) = nullptr;  // files: null, reading is EIO; links: a fixed text
   Result<void> (*store)(Object&, Slot, std::string_view) = nullptr;  // files; null: writing is EIO
+  bool (*waits)(Object&) = nullptr;                                  // files: may a store take long? null: no
 };
 
 // The entries that an object has beside its kind's: a driver's attribute groups, a module's parameters.

@@ -92,7 +92,9 @@ void define_type(Schema& schema) {
                   }});
   schema.add(Slot::type_available_instances,
              file("available_instances", 0444, kSelf, in, show_available_instances));
-  schema.add(Slot::type_create, file("create", 0200, kSelf, in, nullptr, store_create));
+  Entry create = file("create", 0200, kSelf, in, nullptr, store_create);
+  create.waits = [](Object& o) { return type_of(o).parent->driver->info.waits; };
+  schema.add(Slot::type_create, std::move(create));
   schema.add(Slot::type_description, file("description", 0444, Type::kDescription, in, show_description));
   schema.add(Slot::type_device_api, file("device_api", 0444, kSelf, in, show_device_api));
   schema.add(Slot::type_devices, directory("devices", kSelf, in));

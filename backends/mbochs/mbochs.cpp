@@ -33,6 +33,7 @@ model::DriverInfo driver_info() {
           .device_api = "vfio-pci",
           .uses_vfio = true,
           .counts_itself = true,
+          .waits = false,
           .groups = {{"vendor", {{.name = "memory", .show = show_memory}}}}};
 }
 

@@ -35,6 +35,7 @@ model::DriverInfo driver_info(int count) {
           .device_api = "vfio-pci",
           .uses_vfio = true,
           .max_instances = static_cast<unsigned>(count),
+          .waits = false,
           .groups = {{"vendor", {{.name = "resolution", .show = show_resolution}}}}};
 }
 

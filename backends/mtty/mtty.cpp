@@ -26,6 +26,7 @@ model::DriverInfo driver_info() {
           .device_api = "vfio-pci",
           .uses_vfio = true,
           .counts_itself = true,
+          .waits = false,
           .groups = {{"vendor", {{.name = "sample_mdev_dev", .show = show_sample_mdev_dev}}}}};
 }
 
