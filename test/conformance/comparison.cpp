@@ -141,10 +141,9 @@ class Comparison {
   // First what exceptions account for, then differences: paired while there are two to pair.
   void unequal(const Step& step, Gap gap) {
     for (auto& candidate : exceptions_) {
-      while (accounts_for(*candidate.exception, gap)) {
-        candidate.used = true;
-        ++report_.excepted;
-      }
+      if (candidate.used || !accounts_for(*candidate.exception, gap)) continue;
+      candidate.used = true;
+      ++report_.excepted;
     }
     for (std::size_t i = 0; i < std::max(gap.kernel.size(), gap.here.size()); ++i) {
       report_.differences.push_back({step.lines.empty() ? "" : step.command,

@@ -86,10 +86,14 @@ std::expected<std::vector<Exception>, std::string> parse_exceptions(std::string_
 
 std::string as_markdown(const std::vector<Exception>& exceptions) {
   std::string text;
+  std::string heading;
   for (const auto& exception : exceptions) {
     const auto only = exception.only.empty() ? "" : fmt::format(" Only {}.", exception.only);
-    text += fmt::format("- {}{} ({})\n  - kernel: {}\n  - here: {}\n", exception.reason, only,
-                        fmt::join(exception.scenarios, ", "), code(exception.kernel), code(exception.here));
+    const auto above =
+        fmt::format("- {}{} ({})\n", exception.reason, only, fmt::join(exception.scenarios, ", "));
+    if (above != heading) text += above;
+    heading = above;
+    text += fmt::format("  - kernel: {}<br>here: {}\n", code(exception.kernel), code(exception.here));
   }
   return text;
 }
