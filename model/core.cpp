@@ -136,7 +136,7 @@ void Core::unload_module(Module& module) {
                               Module::kDrivers, kSelf});
 }
 
-void Core::add_placeholder(std::string_view directory, std::string_view name, PlaceholderKind kind,
+bool Core::add_placeholder(std::string_view directory, std::string_view name, PlaceholderKind kind,
                            std::string_view target) {
   static const std::unordered_map<std::string_view, Slot> places = {
       {"", Slot::root},           {"bus", Slot::bus},       {"class", Slot::class_},
@@ -144,13 +144,14 @@ void Core::add_placeholder(std::string_view directory, std::string_view name, Pl
       {"module", Slot::module},
   };
   const auto place = places.find(directory);
-  if (place == places.end()) return;
+  if (place == places.end()) return false;
   const auto in = tree_.resolve(inode_of(root_->id, place->second));
-  if (tree_.lookup(in, name)) return;
+  if (tree_.lookup(in, name)) return false;
   auto placeholder = make<Placeholder>(place->second, std::string(name), kind, std::string(target));
   tree_.appear(*placeholder, {kSelf});
   const Lock lock(modules_lock_);
   placeholders_.push_back(std::move(placeholder));
+  return true;
 }
 
 std::size_t Core::device_count() const {

@@ -98,9 +98,9 @@ class Core {
   Result<void> drivers_probe(std::string_view text);
 
   // A name without content in a directory of the root's ("", "class", "bus", "devices", "devices/virtual",
-  // "kernel", "module"), for a caller to bind something over. Without effect where the tree has an entry of
-  // its own.
-  void add_placeholder(std::string_view directory, std::string_view name, PlaceholderKind kind,
+  // "kernel", "module"), for a caller to bind something over. False, and without effect, where the tree has
+  // an entry of its own.
+  bool add_placeholder(std::string_view directory, std::string_view name, PlaceholderKind kind,
                        std::string_view target = {});
 
   std::size_t device_count() const EXCLUDES(mdev_list_lock);

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The command line: what was asked for, and one sentence where it cannot be.
+//
+// The program is also the mount helper: as `mount.mdevfs` (or anything else called mount.*) for mount(8),
+// which looks for one by the filesystem's type, and as `mdevfs SOURCE DIR -o OPTIONS`, which is how
+// mount.fuse3 calls it for the type fuse.mdevfs.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "mount_command.h"
+#include "mount_options.h"
+#include "outcome.h"
+#include "process.h"
+#include "run_command.h"
+
+namespace mdevfs::cli {
+namespace {
+
+constexpr const char* kSeeHelp = "see 'mdevfs --help'";
+
+int usage_error(std::string_view sentence) {
+  complain(sentence);
+  return kExitUsage;
+}
+
+int fail(std::string_view sentence) {
+  complain(sentence);
+  return kExitFailure;
+}
+
+struct MountArguments {
+  std::vector<std::string> backends;
+  std::vector<std::string> options;
+  std::string source = "mdevfs";
+  std::string mountpoint;
+  bool foreground = false;
+};
+
+int do_mount(MountArguments arguments) {
+  auto options = parse_mount_options(arguments.options);
+  if (!options) return usage_error(options.error());
+  arguments.backends.insert(arguments.backends.end(), options->backends.begin(), options->backends.end());
+  auto backends = find_backends(arguments.backends);
+  if (!backends) return usage_error(backends.error());
+  MountRequest request;
+  request.backends = std::move(*backends);
+  request.options = std::move(options->filesystem);
+  request.source = options->source.empty() ? arguments.source : options->source;
+  request.mountpoint = arguments.mountpoint;
+  request.foreground = arguments.foreground;
+  const auto mounted = mount_command(std::move(request));
+  return mounted ? 0 : fail(mounted.error());
+}
+
+struct RunArguments {
+  std::vector<std::string> backends;
+  std::optional<std::string> mdevctl_directory;
+  std::vector<std::string> command;
+};
+
+int do_run(const RunArguments& arguments) {
+  if (arguments.command.empty()) return usage_error("there is no command to run; see 'mdevfs run --help'");
+  auto backends = find_backends(arguments.backends);
+  if (!backends) return usage_error(backends.error());
+  const auto status = run_command({std::move(*backends), arguments.mdevctl_directory, arguments.command});
+  if (!status) return fail(status.error());
+  end_like(*status);
+}
+
+int list_backends() {
+  for (const backends::Backend& backend : backends::all())
+    fmt::print("{:<10} {}\n", backend.name, backend.summary);
+  return 0;
+}
+
+// mount(8) gives "-o" and, where they were given to it, some of -s -n -v -f and -t TYPE.
+int mount_helper(const std::vector<std::string>& arguments) {
+  CLI::App app;
+  MountArguments mount;
+  bool ignored = false, fake = false;
+  std::string type;
+  app.add_option("source", mount.source)->required();
+  app.add_option("directory", mount.mountpoint)->required();
+  app.add_option("-o", mount.options)->allow_extra_args(false);
+  app.add_flag("-s,-n,-v", ignored);
+  app.add_flag("-f", fake);
+  app.add_option("-t", type);
+  try {
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+  } catch (const CLI::ParseError& error) {
+    return usage_error(error.what());
+  }
+  return fake ? 0 : do_mount(std::move(mount));
+}
+
+bool is_subcommand(const CLI::App& app, const std::string& name) {
+  return std::ranges::any_of(app.get_subcommands(nullptr),
+                             [&](auto* known) { return known->check_name(name); });
+}
+
+bool called_as_mount_helper(std::string_view program, const std::vector<std::string>& arguments,
+                            const CLI::App& app) {
+  program.remove_prefix(program.rfind('/') + 1);  // npos + 1 is 0
+  if (program.starts_with("mount.")) return true;
+  return arguments.size() >= 4 && arguments[2] == "-o" && !arguments[0].starts_with('-') &&
+         !is_subcommand(app, arguments[0]);
+}
+
+// Takes what follows the first "--" away: CLI11 has ideas of its own about it.
+std::vector<std::string> split_rest(std::vector<std::string>& arguments) {
+  const auto mark = std::ranges::find(arguments, "--");
+  std::vector<std::string> rest(mark, arguments.end());
+  arguments.erase(mark, arguments.end());
+  return rest;
+}
+
+// The command is what CLI11 left over, up to the end. A left-over option before it is a wrong one of ours.
+Outcome<std::vector<std::string>> command_of(const CLI::App& run, std::vector<std::string> rest) {
+  std::vector<std::string> command = run.remaining();
+  if (!command.empty() && command[0].starts_with('-')) {
+    return failure("unknown option {} of run; see 'mdevfs run --help'", command[0]);
+  }
+  if (command.empty() && !rest.empty()) rest.erase(rest.begin());  // otherwise the "--" is the command's own
+  command.insert(command.end(), rest.begin(), rest.end());
+  return command;
+}
+
+void define_mount(CLI::App& app, MountArguments& arguments) {
+  app.add_option("--backend", arguments.backends,
+                 "hardware to emulate, may be repeated; without it, all there is")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
+  app.add_flag("-f,--foreground", arguments.foreground, "stay in the foreground");
+  app.add_option("-o", arguments.options, "mount options, and backend=NAME, separated by commas")
+      ->type_name("OPTIONS")
+      ->allow_extra_args(false);
+  app.add_option("MOUNTPOINT", arguments.mountpoint, "an existing directory")->required()->type_name("");
+}
+
+void define_run(CLI::App& app, RunArguments& arguments) {
+  app.add_option("--backend", arguments.backends,
+                 "hardware to emulate, may be repeated; without it, all there is")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
+  app.add_option("--mdevctl-dir", arguments.mdevctl_directory, "what the command sees at /etc/mdevctl.d")
+      ->type_name("DIR");
+  app.prefix_command();
+  app.footer("What follows is the command: mdevfs run [OPTIONS] [--] COMMAND [ARGUMENT...]");
+}
+
+int parse_and_do(std::vector<std::string> arguments, std::string_view program) {
+  CLI::App app("Linux's mediated devices in sysfs, emulated in user space", "mdevfs");
+  MountArguments mount;
+  RunArguments run;
+  app.set_version_flag("--version", "mdevfs " MDEVFS_VERSION);
+  define_mount(*app.add_subcommand("mount", "mount the tree on a directory"), mount);
+  CLI::App* const run_app = app.add_subcommand("run", "run a command that sees the tree at /sys");
+  define_run(*run_app, run);
+  app.add_subcommand("backends", "list the hardware that there is");
+  if (called_as_mount_helper(program, arguments, app)) return mount_helper(arguments);
+
+  if (!arguments.empty() && !arguments[0].starts_with('-') && !is_subcommand(app, arguments[0])) {
+    return usage_error(fmt::format("unknown subcommand '{}'; {}", arguments[0], kSeeHelp));
+  }
+  std::vector<std::string> rest = split_rest(arguments);
+  try {
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+  } catch (const CLI::Success& success) {  // --help, --version
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    return usage_error(fmt::format("{}; {}", error.what(), kSeeHelp));
+  }
+  if (app.got_subcommand("mount")) return do_mount(std::move(mount));
+  if (app.got_subcommand("backends")) return list_backends();
+  if (!app.got_subcommand("run")) return usage_error(fmt::format("which subcommand? {}", kSeeHelp));
+  auto command = command_of(*run_app, std::move(rest));
+  if (!command) return usage_error(command.error());
+  run.command = std::move(*command);
+  return do_run(run);
+}
+
+}  // namespace
+}  // namespace mdevfs::cli
+
+int main(int argc, char** argv) {
+  try {
+    return mdevfs::cli::parse_and_do(std::vector<std::string>(argv + 1, argv + argc), argv[0]);
+  } catch (const std::exception& error) {
+    return mdevfs::cli::fail(error.what());
+  }
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `mdevfs mount`: the tree on a directory, until it is unmounted or its daemon gets SIGTERM, SIGINT or
+// SIGHUP.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "server.h"
+
+namespace mdevfs::cli {
+
+struct MountRequest {
+  BackendList backends;
+  std::vector<std::string> options;
+  std::string source = "mdevfs";
+  std::string mountpoint;
+  bool foreground = false;
+};
+
+Outcome<> mount_command(MountRequest request);
+
+}  // namespace mdevfs::cli

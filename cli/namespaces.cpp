@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "namespaces.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "unique_fd.h"
+
+namespace mdevfs::cli {
+namespace {
+
+struct Switch {
+  const char* file;
+  const char* off;  // what it holds when it forbids user namespaces
+  const char* sentence;
+};
+
+constexpr Switch kSwitches[] = {
+    {"/proc/sys/user/max_user_namespaces", "0",
+     "user namespaces are switched off here: as root, 'sysctl user.max_user_namespaces=10000' allows them"},
+    {"/proc/sys/kernel/unprivileged_userns_clone", "0",
+     "user namespaces are switched off for ordinary users: as root, 'sysctl "
+     "kernel.unprivileged_userns_clone=1' "
+     "allows them"},
+    {"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1",
+     "AppArmor restricts user namespaces of ordinary users: as root, "
+     "'sysctl kernel.apparmor_restrict_unprivileged_userns=0' allows them"},
+};
+
+std::unexpected<std::string> refused(int error) {
+  for (const Switch& known : kSwitches) {
+    std::string value;
+    if (std::ifstream(known.file) >> value && value == known.off) return failure("{}", known.sentence);
+  }
+  return failure(
+      "the kernel refuses a user namespace ({}): in a container or a chroot, be root with CAP_SYS_ADMIN "
+      "(--cap-add SYS_ADMIN --device /dev/fuse)",
+      error_text(error));
+}
+
+bool write_file(const char* path, const std::string& text) {
+  const UniqueFd file(open(path, O_WRONLY | O_CLOEXEC));
+  return file && write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
+}
+
+// Climbs out of a chroot, as root may, to where the namespace's own root is.
+Outcome<> climb_to_namespace_root() {
+  // A chroot to anywhere below leaves the working directory outside of it, and ".." free to rise.
+  if (chdir("/") != 0 || chroot("/proc") != 0) return failure("cannot leave the chroot: {}", error_text());
+  struct stat here{}, above{};
+  while (stat(".", &here) == 0 && stat("..", &above) == 0 &&
+         (here.st_ino != above.st_ino || here.st_dev != above.st_dev)) {
+    if (chdir("..") != 0) return failure("cannot leave the chroot: {}", error_text());
+  }
+  return {};
+}
+
+// In a chroot whose root is not a mount, no path leads to the mount that it lies on: it has to be left for a
+// moment.
+Outcome<> make_private_outside_chroot() {
+  const UniqueFd root(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const UniqueFd directory(open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (auto climbed = climb_to_namespace_root(); !climbed) return climbed;
+  const bool made = mount(nullptr, ".", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+  const int error = errno;
+  if (fchdir(root.get()) != 0 || chroot(".") != 0 || fchdir(directory.get()) != 0) {
+    return failure("cannot return to the chroot: {}", error_text());
+  }
+  return made ? Outcome<>() : failure("cannot make the chroot's mounts private: {}", error_text(error));
+}
+
+Outcome<> make_mounts_private() {
+  if (mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0) return {};
+  if (errno == EINVAL) return make_private_outside_chroot();
+  return failure("cannot make the mounts private: {}", error_text());
+}
+
+}  // namespace
+
+Outcome<> enter_private_namespaces() {
+  if (unshare(CLONE_NEWNS) == 0) return make_mounts_private();
+  const uid_t uid = geteuid();
+  const gid_t gid = getegid();
+  if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return refused(errno);
+  const bool mapped = write_file("/proc/self/setgroups", "deny") &&
+                      write_file("/proc/self/uid_map", fmt::format("0 {} 1", uid)) &&
+                      write_file("/proc/self/gid_map", fmt::format("0 {} 1", gid));
+  return mapped ? make_mounts_private() : refused(errno);
+}
+
+}  // namespace mdevfs::cli

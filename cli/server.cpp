@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <thread>
+
+#include "process.h"
+
+namespace mdevfs::cli {
+namespace {
+
+// Stops a filesystem from a thread of its own, as soon as a descriptor becomes readable or is hung up.
+class Stopper {
+ public:
+  Stopper(fs::Filesystem& filesystem, int fd)
+      : done_(eventfd(0, EFD_CLOEXEC)), thread_([this, &filesystem, fd] {
+          pollfd fds[] = {{fd, POLLIN, 0}, {done_.get(), POLLIN, 0}};
+          while (poll(fds, 2, -1) < 0 && errno == EINTR) {
+          }
+          if (fds[0].revents != 0) filesystem.stop();
+        }) {}
+  ~Stopper() { eventfd_write(done_.get(), 1); }
+  Stopper(const Stopper&) = delete;
+  Stopper& operator=(const Stopper&) = delete;
+
+ private:
+  const UniqueFd done_;
+  std::jthread thread_;  // last: joined first
+};
+
+// Holds what this process and those it starts print on stderr: fusermount3 explains itself there, and its
+// reason belongs in our one sentence.
+class CapturedStderr {
+ public:
+  CapturedStderr() : saved_(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)) {
+    int ends[2];
+    if (!saved_ || pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return;
+    read_ = UniqueFd(ends[0]);
+    const UniqueFd write(ends[1]);
+    dup2(write.get(), STDERR_FILENO);
+  }
+  ~CapturedStderr() { finish(); }
+  CapturedStderr(const CapturedStderr&) = delete;
+  CapturedStderr& operator=(const CapturedStderr&) = delete;
+
+  // Gives stderr back and returns the last line printed.
+  std::string finish() {
+    if (!read_) return {};
+    dup2(saved_.get(), STDERR_FILENO);
+    char buffer[4096];
+    const ssize_t count = read(read_.get(), buffer, sizeof buffer);
+    read_.reset();
+    std::string text(buffer, static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+    while (text.ends_with('\n')) text.pop_back();
+    return text.substr(text.rfind('\n') + 1);  // npos + 1 is 0
+  }
+
+ private:
+  const UniqueFd saved_;
+  UniqueFd read_;
+};
+
+Outcome<> mount_quietly(fs::Filesystem& filesystem, const std::string& mountpoint) {
+  CapturedStderr captured;
+  const auto mounted = filesystem.mount(mountpoint);
+  const std::string printed = captured.finish();
+  if (mounted) return {};
+  return printed.empty() ? failure("{}", mounted.error()) : failure("{}: {}", mounted.error(), printed);
+}
+
+std::string known_backends() {
+  std::string names;
+  for (const backends::Backend& backend : backends::all()) {
+    names.append(names.empty() ? "" : ", ").append(backend.name);
+  }
+  return names;
+}
+
+}  // namespace
+
+Outcome<BackendList> find_backends(std::span<const std::string> names) {
+  BackendList found;
+  for (const std::string& name : names) {
+    const backends::Backend* const backend = backends::find(name);
+    if (backend == nullptr) return failure("unknown backend '{}': there are {}", name, known_backends());
+    if (std::ranges::find(found, backend) == found.end()) found.push_back(backend);
+  }
+  if (names.empty()) {
+    for (const backends::Backend& backend : backends::all()) found.push_back(&backend);
+  }
+  return found;
+}
+
+Outcome<> serve(Service service) {
+  std::signal(SIGPIPE, SIG_IGN);
+  model::Core core({geteuid(), getegid()});
+  for (const backends::Backend* backend : service.backends) {
+    if (auto loaded = backend->load(core, {}); !loaded) {
+      return failure("cannot load the backend {}: {}", backend->name, error_text(loaded.error().value));
+    }
+  }
+  if (service.furnish) service.furnish(core);
+  fs::Filesystem filesystem(core, std::move(service.options));
+  if (auto mounted = mount_quietly(filesystem, service.mountpoint); !mounted) return mounted;
+  const Stopper stopper(filesystem, service.stop_when_readable);
+  filesystem.serve();
+  return {};
+}
+
+}  // namespace mdevfs::cli
