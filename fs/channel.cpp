@@ -17,21 +17,23 @@ namespace {
 // which is noted when it passes. One session a process is usual, but a second does no harm: uniques of INIT
 // are few.
 thread_local std::uint64_t init_unique = 0;
+thread_local std::uint32_t init_offers = 0;
 
 // libfuse 3.14 never asks for FUSE_PARALLEL_DIROPS: without it the kernel sends the lookups in one directory
 // one after another (8 lookups of 300 ms took 2421 ms; with it 317 ms). Later versions ask by themselves.
 void complete_init_answer(iovec* parts, int count) {
   if (count < 2 || parts[1].iov_len < sizeof(fuse_init_out)) return;
   auto* const answer = static_cast<fuse_init_out*>(parts[1].iov_base);
-  answer->flags |= FUSE_PARALLEL_DIROPS;
+  answer->flags |= init_offers & FUSE_PARALLEL_DIROPS;
 }
 
 }  // namespace
 
 bool Channel::carry(fuse_session* session, int fd) {
   fd_ = fd;
-  const fuse_custom_io io{
-      .writev = &Channel::write, .read = &Channel::read, .splice_receive = nullptr, .splice_send = nullptr};
+  fuse_custom_io io{};  // later versions have more members
+  io.writev = &Channel::write;
+  io.read = &Channel::read;
   return fuse_session_custom_io(session, &io, fd) == 0;
 }
 
@@ -39,7 +41,11 @@ ssize_t Channel::read(int fd, void* buffer, std::size_t size, void*) {
   const ssize_t got = ::read(fd, buffer, size);
   if (got >= static_cast<ssize_t>(sizeof(fuse_in_header))) {
     const auto* const header = static_cast<const fuse_in_header*>(buffer);
-    if (header->opcode == FUSE_INIT) init_unique = header->unique;
+    if (header->opcode == FUSE_INIT &&
+        got >= static_cast<ssize_t>(sizeof(fuse_in_header) + sizeof(fuse_init_in))) {
+      init_unique = header->unique;
+      init_offers = reinterpret_cast<const fuse_init_in*>(header + 1)->flags;
+    }
   }
   return got;
 }

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The comparison of a transcript with a recording, line by line: equal, excepted with exactly the stated
+// other text, different, or of a kind that is not compared (yet).
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "exceptions.h"
+
+namespace mdevfs::conformance {
+
+struct Difference {
+  std::string where;   // the operation it belongs to, for lines below one
+  std::string kernel;  // "" for a line that only is here
+  std::string here;    // "" for a line that only the kernel has
+};
+
+struct Report {
+  std::string scenario;
+  std::size_t equal = 0;
+  std::size_t excepted = 0;
+  std::size_t not_compared = 0;
+  std::vector<Difference> differences;
+  std::vector<Exception> unused;  // exceptions of this scenario that no line needed
+
+  std::size_t compared() const { return equal + excepted + differences.size(); }
+  bool passed() const { return differences.empty() && unused.empty(); }
+};
+
+// What of the machine is not emulated yet: `uev`, `uevb` and `dmesg` are then counted and not compared.
+struct Scope {
+  bool uevents_and_log = false;
+};
+
+Report compare(std::string_view scenario, std::string_view recorded, std::string_view found,
+               const std::vector<Exception>& exceptions, Scope scope);
+
+}  // namespace mdevfs::conformance

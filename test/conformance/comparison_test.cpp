@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The comparison itself: what counts as equal, what an exception must say, what is reported.
+#include "comparison.h"
+
+#include "catch.h"
+#include "transcript.h"
+
+using namespace mdevfs::conformance;
+
+namespace {
+
+Report compared(std::string_view kernel, std::string_view here, const std::vector<Exception>& exceptions = {},
+                Scope scope = {}) {
+  return compare("s", kernel, here, exceptions, scope);
+}
+
+}  // namespace
+
+TEST_CASE("equal transcripts are equal line by line, remarks are not counted") {
+  const auto report = compared("# a\nls /a => 0:\ntree /a =>\n  /a dir\n  /a/b reg\n",
+                               "# a\nls /a => 0:\ntree /a =>\n  /a dir\n  /a/b reg\n");
+  CHECK(report.equal == 4);
+  CHECK(report.compared() == 4);
+  CHECK(report.passed());
+}
+
+TEST_CASE("a different outcome is one difference") {
+  const auto report = compared("write /a x => ok 1\nread /a => ok 0 \"\"\n",
+                               "write /a x => write: EIO\nread /a => ok 0 \"\"\n");
+  REQUIRE(report.differences.size() == 1);
+  CHECK(report.differences[0].kernel == "write /a x => ok 1");
+  CHECK(report.differences[0].here == "write /a x => write: EIO");
+  CHECK(report.equal == 1);
+  CHECK_FALSE(report.passed());
+}
+
+TEST_CASE("one line too many or too few in a block is one difference") {
+  const auto report = compared("tree /a =>\n  1\n  2\n  3\n  4\n", "tree /a =>\n  1\n  3\n  4\n  5\n");
+  REQUIRE(report.differences.size() == 2);
+  CHECK(report.differences[0].where == "tree /a");
+  CHECK(report.differences[0].kernel == "2");
+  CHECK(report.differences[0].here == "");
+  CHECK(report.differences[1].kernel == "");
+  CHECK(report.differences[1].here == "5");
+  CHECK(report.equal == 4);
+}
+
+TEST_CASE("a transcript that ends early, or is of another scenario, is told once") {
+  CHECK(compared("a => ok\nb => ok\nc => ok\n", "a => ok\n").differences.size() == 1);
+  CHECK(compared("a => ok\nb => ok\nc => ok\n", "a => ok\nx => ok\ny => ok\n").differences.size() == 1);
+}
+
+TEST_CASE("times are compared roughly: a delay is there on both sides or on neither") {
+  CHECK(equal_outcomes("ok 36 [from 0.0s to 3.2s]", "ok 36 [from 0.1s to 3.0s]"));
+  CHECK(equal_outcomes("ok 36 [from 0.5s to 0.5s]", "ok 36 [from 0.7s to 0.8s]"));
+  CHECK_FALSE(equal_outcomes("ok 36 [from 0.0s to 3.2s]", "ok 36 [from 0.0s to 0.0s]"));
+  CHECK_FALSE(equal_outcomes("ok 36 [from 0.5s to 0.5s]", "ok 36 [from 0.5s to 3.5s]"));
+  CHECK_FALSE(equal_outcomes("ok 36 [from 0.0s to 3.2s]", "ok 36 [from 0.0s to 7.0s]"));
+  CHECK_FALSE(equal_outcomes("ok 36 [0.0s]", "ok 37 [0.0s]"));
+  CHECK_FALSE(equal_outcomes("ok 36 [0.0s]", "ok 36"));
+}
+
+TEST_CASE("what is not fixed is not compared literally") {
+  CHECK(by_rules("0..19: 1.16 ms each") == by_rules("0..19: 0.02 ms each"));
+  CHECK(by_rules("atime=1000000 mtime=1795342624 ctime==mtime") ==
+        by_rules("atime=1000000 mtime=1795349999 ctime==mtime"));
+  CHECK(by_rules("atime=1000000 mtime=1") != by_rules("atime=1000001 mtime=1"));
+  CHECK(by_rules("/vfio/0/dev reg 0444 nlink=1 size=4096 \"246:0\\n\"") ==
+        by_rules("/vfio/0/dev reg 0444 nlink=1 size=4096 \"511:0\\n\""));
+  CHECK(by_rules("/vfio/0/dev \"246:0\\n\"") != by_rules("/vfio/0/dev \"246:1\\n\""));
+}
+
+TEST_CASE("of operations that compete, any may win, but as many as recorded") {
+  const std::string kernel =
+      "wait p1 => ok 36 [from 0.0s to 1.1s]\nwait p2 => write: EEXIST [from 0.0s to 0.0s]\n";
+  const std::string other =
+      "wait p1 => write: EEXIST [from 0.0s to 0.0s]\nwait p2 => ok 36 [from 0.0s to 1.0s]\n";
+  const std::string both = "wait p1 => ok 36 [from 0.0s to 1.0s]\nwait p2 => ok 36 [from 0.0s to 1.0s]\n";
+  CHECK(compare("e5-parallel", kernel, other, {}, {}).passed());
+  CHECK_FALSE(compare("e5-parallel", kernel, both, {}, {}).passed());
+  CHECK_FALSE(compare("another", kernel, other, {}, {}).passed());
+}
+
+TEST_CASE("uevents and the kernel log are counted apart until they are emulated") {
+  const auto* kernel = "uevb 50 =>\n  add@/a\n  1 event\ndmesg => nothing\nuevdrop => dropped\n";
+  const auto* here = "uevb 50 => not emulated\ndmesg => not emulated\nuevdrop => dropped\n";
+  const auto without = compared(kernel, here);
+  CHECK(without.not_compared == 4);
+  CHECK(without.equal == 1);
+  CHECK(without.passed());
+  CHECK_FALSE(compared(kernel, here, {}, {.uevents_and_log = true}).passed());
+}
+
+TEST_CASE("an exception asserts exactly what happens instead") {
+  const std::vector<Exception> exceptions{
+      {{"s"}, "open /a DIRECT => open: EINVAL", "open /a DIRECT => ok", "why"}};
+  CHECK(compared("open /a DIRECT => open: EINVAL\n", "open /a DIRECT => ok\n", exceptions).excepted == 1);
+  CHECK(compared("open /a DIRECT => open: EINVAL\n", "open /a DIRECT => ok\n", exceptions).passed());
+  CHECK_FALSE(
+      compared("open /a DIRECT => open: EINVAL\n", "open /a DIRECT => open: EIO\n", exceptions).passed());
+}
+
+TEST_CASE("an exception is good for one line") {
+  const std::vector<Exception> exceptions{{{"s"}, "a => ok", "a => b", "why"}};
+  CHECK(compared("a => ok\na => ok\n", "a => b\na => b\n", exceptions).differences.size() == 1);
+  CHECK(compared("a => ok\na => ok\n", "a => b\na => b\n", {exceptions[0], exceptions[0]}).passed());
+}
+
+TEST_CASE("an exception that no line needs is told") {
+  const std::vector<Exception> exceptions{{{"s"}, "a => ok", "a => b", "why"},
+                                          {{"t"}, "a => ok", "a => b", "why"}};
+  const auto report = compared("a => ok\n", "a => ok\n", exceptions);
+  CHECK(report.unused.size() == 1);
+  CHECK_FALSE(report.passed());
+}
+
+TEST_CASE("an exception of some hosts need not be needed") {
+  const std::vector<Exception> exceptions{{{"s"}, "a => ok", "a => b", "why", "on old kernels"}};
+  CHECK(compared("a => ok\n", "a => ok\n", exceptions).passed());
+  CHECK(compared("a => ok\n", "a => b\n", exceptions).passed());
+  CHECK_FALSE(compared("a => ok\n", "a => c\n", exceptions).passed());
+}
+
+TEST_CASE("exceptions of lines that only one side has") {
+  const std::vector<Exception> exceptions{{{"s"}, "2", "", "why"}, {{"s"}, "", "9", "why"}};
+  const auto report = compared("tree /a =>\n  1\n  2\n  3\n", "tree /a =>\n  1\n  3\n  9\n", exceptions);
+  CHECK(report.excepted == 2);
+  CHECK(report.passed());
+}
+
+TEST_CASE("the list of exceptions is read, and mistakes in it are told by line") {
+  const auto parsed = parse_exceptions(
+      "# a remark\n\nscenario: a b\nkernel:   x => y\nhere:     (nothing)\nreason:   because\n\n"
+      "scenario: c\nkernel: (nothing)\nhere: z\nreason: So.\nonly: there\n");
+  REQUIRE(parsed.has_value());
+  REQUIRE(parsed->size() == 2);
+  CHECK((*parsed)[0].scenarios == std::vector<std::string>{"a", "b"});
+  CHECK((*parsed)[0].kernel == "x => y");
+  CHECK((*parsed)[0].here == "");
+  CHECK((*parsed)[1].here == "z");
+  CHECK(as_markdown(*parsed) ==
+        "- because (a, b)\n  - kernel: `x => y`<br>here: (nothing)\n"
+        "- So. Only there. (c)\n  - kernel: (nothing)<br>here: `z`\n");
+  parsed->push_back(parsed->back());
+  CHECK_THAT(as_markdown(*parsed), Catch::EndsWith("(c)\n  - kernel: (nothing)<br>here: `z`\n"
+                                                   "  - kernel: (nothing)<br>here: `z`\n"));
+  CHECK(parse_exceptions("scenario: a\nkernel: x\n\n").error() == "line 3: the entry above lacks a field");
+  CHECK(parse_exceptions("kernal: x\n").error() ==
+        "line 1: expected scenario:, kernel:, here:, reason: or only:");
+  CHECK(parse_exceptions("")->empty());
+}

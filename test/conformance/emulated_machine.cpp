@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The machine under test: see emulated_machine.h.
+#include "emulated_machine.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "server.h"
+
+namespace mdevfs::conformance {
+namespace {
+
+constexpr std::string_view kControlFile = "/sys/kernel/slowmdev/ctl";
+constexpr std::string_view kParameters = "/sys/module/slowmdev/parameters/";
+
+// Any write's answer comes behind the invalidations of all changes before it; this one changes nothing.
+void settle() {
+  const Descriptor fd(::open("/sys/bus/mdev/drivers_probe", O_WRONLY | O_CLOEXEC));
+  [[maybe_unused]] const auto refused = ::write(fd.get(), "\n", 1);
+}
+
+}  // namespace
+
+EmulatedMachine::EmulatedMachine() : tree_(Namespaces::directory("sys")) {
+  if (const Descriptor fuse(::open("/dev/fuse", O_RDWR | O_CLOEXEC)); !fuse) {
+    throw Unavailable(fmt::format("/dev/fuse: {}", std::strerror(errno)));
+  }
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0)
+    throw Unavailable("no sockets");
+  control_ = Descriptor(ends[0]);
+  Descriptor other(ends[1]);
+  server_ = ::fork();
+  if (server_ == 0) {
+    die_with_parent();
+    control_ = Descriptor();
+    // std::exit: a sanitizer's leak check is an exit handler.
+    std::exit(serve(other.get(), tree_));
+  }
+  other = Descriptor();
+  if (const auto reply = ask(control_.get(), std::string(Command::kReady)); reply.error != 0) {
+    throw std::runtime_error("the server: " + reply.trouble);
+  }
+}
+
+void EmulatedMachine::enter(Namespaces& namespaces) {
+  namespaces.enter_second(tree_);
+}
+
+void EmulatedMachine::end() {
+  // The working directory may be in the tree.
+  if (::chdir("/") != 0 || ::umount2("/sys", MNT_DETACH) != 0)
+    throw std::runtime_error("cannot take /sys away");
+  control_ = Descriptor();
+  int status = 0;
+  ::waitpid(server_, &status, 0);
+  if (WIFSIGNALED(status))
+    throw std::runtime_error(fmt::format("the server died of signal {}", WTERMSIG(status)));
+  if (status != 0) throw std::runtime_error(fmt::format("the server ended with {}", WEXITSTATUS(status)));
+}
+
+int EmulatedMachine::order(const std::string& command) {
+  const auto reply = ask(control_.get(), command);
+  settle();
+  return reply.error;
+}
+
+int EmulatedMachine::insmod(std::string_view module, std::string_view parameters) {
+  return order(fmt::format("{} {} {}", Command::kLoad, module, parameters));
+}
+
+int EmulatedMachine::rmmod(std::string_view module) {
+  return order(fmt::format("{} {}", Command::kUnload, module));
+}
+
+std::optional<std::expected<std::size_t, int>> EmulatedMachine::store(std::string_view path,
+                                                                      std::string_view text) {
+  std::string command;
+  if (path == kControlFile) {
+    command = fmt::format("{} {}", Command::kControl, text);
+  } else if (path.starts_with(kParameters)) {
+    command = fmt::format("{} {} {}", Command::kParameter, path.substr(kParameters.size()), text);
+  } else {
+    return std::nullopt;
+  }
+  const int error = order(command);
+  if (error != 0) return std::unexpected(error);
+  return text.size();
+}
+
+std::optional<std::vector<Uevent>> EmulatedMachine::uevents(std::chrono::milliseconds) {
+  return std::nullopt;
+}
+
+std::optional<std::vector<std::string>> EmulatedMachine::log() {
+  return std::nullopt;
+}
+
+}  // namespace mdevfs::conformance

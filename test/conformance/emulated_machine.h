@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The machine under test: a server process with the model, its tree at /sys, and the test driver's files that
+// are not in the tree (the control file, the parameters' writes) passed on to the server.
+#pragma once
+
+#include <sys/types.h>
+
+#include "machine.h"
+#include "operation.h"
+#include "sandbox.h"
+
+namespace mdevfs::conformance {
+
+// Thread-safety: as Machine.
+class EmulatedMachine final : public Machine {
+ public:
+  // In the first namespace: starts the server. In the second: puts its tree at /sys. Throw what a child
+  // throws.
+  EmulatedMachine();
+  void enter(Namespaces& namespaces);
+  // After the scenario: takes /sys away and ends the server. Throws if it did not end well.
+  void end();
+
+  int insmod(std::string_view module, std::string_view parameters) override;
+  int rmmod(std::string_view module) override;
+  std::optional<std::expected<std::size_t, int>> store(std::string_view path, std::string_view text) override;
+  std::optional<std::vector<Uevent>> uevents(std::chrono::milliseconds quiet) override;
+  std::optional<std::vector<std::string>> log() override;
+
+ private:
+  int order(const std::string& command);
+
+  std::string tree_;
+  Descriptor control_;
+  pid_t server_ = -1;
+};
+
+}  // namespace mdevfs::conformance

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The emulated machine's kernel: see server.h.
+#include "server.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <future>
+#include <mutex>
+#include <sstream>
+#include <thread>
+#include <vector>
+
+#include "backends/backends.h"
+#include "fs/filesystem.h"
+#include "model/core.h"
+#include "operation.h"
+#include "slowmdev.h"
+
+namespace mdevfs::conformance {
+namespace {
+
+constexpr std::size_t kLongest = 65536;
+
+bool send_with_descriptor(int socket, const std::string& text, int fd) {
+  iovec part{const_cast<char*>(text.data()), text.size()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  auto* const header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof(int));
+  std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
+  return ::sendmsg(socket, &message, MSG_NOSIGNAL) >= 0;
+}
+
+struct Request {
+  std::string text;
+  Descriptor reply = Descriptor();
+};
+
+// Without a reply's descriptor: the other end is closed.
+Request receive(int socket) {
+  std::string text(kLongest, '\0');
+  iovec part{text.data(), text.size()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  const auto length = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+  const auto* const header = length > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
+  if (header == nullptr) return Request{};
+  int fd = -1;
+  std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
+  text.resize(static_cast<std::size_t>(length));
+  return {std::move(text), Descriptor(fd)};
+}
+
+void answer(const Descriptor& to, const Reply& reply) {
+  std::string text(reinterpret_cast<const char*>(&reply.error), sizeof reply.error);
+  text += reply.trouble;
+  [[maybe_unused]] const auto sent = ::send(to.get(), text.data(), text.size(), MSG_NOSIGNAL);
+}
+
+int error_of(const model::Result<void>& result) {
+  return result ? 0 : result.error().value;
+}
+
+backends::Parameters parameters_of(std::string_view text) {
+  backends::Parameters parameters;
+  std::istringstream words{std::string(text)};
+  for (std::string word; words >> word;) {
+    const auto equals = word.find('=');
+    if (equals != std::string::npos) parameters[word.substr(0, equals)] = word.substr(equals + 1);
+  }
+  return parameters;
+}
+
+// Thread-safety: commands from any thread.
+class Kernel {
+ public:
+  explicit Kernel(model::Core& core) : core_(core) {}
+
+  int obey(const std::string& text) {
+    Arguments arguments(text);
+    for (const auto& [name, run] : kCommands) {
+      if (name == arguments.operation()) return (this->*run)(arguments);
+    }
+    return ENOSYS;
+  }
+
+ private:
+  int load(Arguments& arguments) {
+    const auto name = arguments.word();
+    const auto parameters = parameters_of(arguments.rest());
+    if (name == "slowmdev") return load_slowmdev(parameters);
+    if (name == "mdev" || name == "vfio") return EEXIST;  // the model is never without them
+    const auto* const backend = backends::find(name);
+    return backend == nullptr ? ENOENT : error_of(backend->load(core_, parameters));
+  }
+
+  int load_slowmdev(const backends::Parameters& parameters) {
+    auto loaded = Slowmdev::load(core_, parameters);
+    if (!loaded) return loaded.error().value;
+    const std::scoped_lock guard(lock_);
+    slowmdev_ = std::move(*loaded);
+    return 0;
+  }
+
+  int unload(Arguments& arguments) {
+    const auto name = arguments.word();
+    if (name == "mdev" || name == "vfio") return EAGAIN;  // in use as long as there is a model
+    const auto module = core_.find_module(name);
+    if (!module) return ENOENT;
+    core_.unload_module(*module);
+    const std::scoped_lock guard(lock_);
+    if (name == "slowmdev") slowmdev_.reset();
+    return 0;
+  }
+
+  int control(Arguments& arguments) {
+    const auto module = slowmdev();
+    return module ? error_of(module->control(arguments.rest())) : ENOENT;
+  }
+
+  int parameter(Arguments& arguments) {
+    const auto module = slowmdev();
+    const auto name = arguments.word();
+    return module ? error_of(module->set(name, arguments.rest())) : ENOENT;
+  }
+
+  std::shared_ptr<Slowmdev> slowmdev() {
+    const std::scoped_lock guard(lock_);
+    return slowmdev_;
+  }
+
+  struct Obeyed {
+    std::string_view name;
+    int (Kernel::*run)(Arguments&);
+  };
+  int ready(Arguments&) { return 0; }
+  static const std::array<Obeyed, 5> kCommands;
+
+  model::Core& core_;
+  std::mutex lock_;
+  std::shared_ptr<Slowmdev> slowmdev_;
+};
+
+const std::array<Kernel::Obeyed, 5> Kernel::kCommands{{{Command::kReady, &Kernel::ready},
+                                                       {Command::kLoad, &Kernel::load},
+                                                       {Command::kUnload, &Kernel::unload},
+                                                       {Command::kControl, &Kernel::control},
+                                                       {Command::kParameter, &Kernel::parameter}}};
+
+// One thread a command: an unregistration waits for a probe, and the next command must not.
+void obey_until_closed(int socket, Kernel& kernel) {
+  std::vector<std::jthread> threads;
+  while (true) {
+    auto request = receive(socket);
+    if (!request.reply) return;
+    threads.emplace_back(
+        [&kernel, request = std::move(request)] { answer(request.reply, {kernel.obey(request.text)}); });
+  }
+}
+
+void answer_all_with(int socket, const std::string& trouble) {
+  while (true) {
+    const auto request = receive(socket);
+    if (!request.reply) return;
+    answer(request.reply, {EIO, trouble});
+  }
+}
+
+}  // namespace
+
+Reply ask(int socket, const std::string& command) {
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) return {errno, "no socket"};
+  const Descriptor here(ends[0]);
+  Descriptor there(ends[1]);
+  if (!send_with_descriptor(socket, command, there.get())) return {EPIPE, "the server is gone"};
+  there = Descriptor();
+  std::array<char, kLongest> buffer{};
+  const auto length = ::recv(here.get(), buffer.data(), buffer.size(), 0);
+  Reply reply;
+  if (length < static_cast<ssize_t>(sizeof reply.error)) return {EPIPE, "the server died"};
+  std::memcpy(&reply.error, buffer.data(), sizeof reply.error);
+  reply.trouble.assign(buffer.data() + sizeof reply.error,
+                       static_cast<std::size_t>(length) - sizeof reply.error);
+  return reply;
+}
+
+int serve(int socket, const std::string& mountpoint) {
+  model::Core core;
+  std::promise<void> answering;
+  fs::Filesystem filesystem(core, {.mount_options = {"allow_other", "default_permissions"},
+                                   .on_ready = [&] { answering.set_value(); }});
+  if (const auto mounted = filesystem.mount(mountpoint); !mounted) {
+    answer_all_with(socket, mounted.error());
+    return 1;
+  }
+  std::jthread server([&] { filesystem.serve(); });
+  answering.get_future().wait();
+  Kernel kernel(core);
+  obey_until_closed(socket, kernel);
+  filesystem.stop();
+  return 0;
+}
+
+}  // namespace mdevfs::conformance

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The emulated machine's kernel: a process of its own with a model and its filesystem, which obeys commands
+// on a socket. It stays in a mount namespace that has the real /sys, as the program's daemon does.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace mdevfs::conformance {
+
+// A command is one message with a descriptor for its reply, so that several can be under way at once.
+struct Command {
+  static constexpr std::string_view kReady = "ready";          // answered once the tree answers
+  static constexpr std::string_view kLoad = "load";            // MODULE PARAMETER=VALUE ...
+  static constexpr std::string_view kUnload = "unload";        // MODULE
+  static constexpr std::string_view kControl = "control";      // what is written to slowmdev's control file
+  static constexpr std::string_view kParameter = "parameter";  // NAME TEXT
+};
+
+// An errno, 0: done; or what went wrong with the server itself.
+struct Reply {
+  int error = 0;
+  std::string trouble = {};
+};
+
+// Sends a command and waits for its reply. Thread-safety: any thread, several at once.
+Reply ask(int socket, const std::string& command);
+
+// Mounts on `mountpoint` and obeys until the socket's other end is closed. The status to exit with.
+int serve(int socket, const std::string& mountpoint);
+
+}  // namespace mdevfs::conformance

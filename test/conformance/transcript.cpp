@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Transcripts and the rules of their comparison: see transcript.h.
+#include "transcript.h"
+
+#include <algorithm>
+#include <regex>
+
+namespace mdevfs::conformance {
+namespace {
+
+constexpr Rule kRules[] = {
+    {" [0-9]+\\.[0-9]+ ms each", " * ms each", "how fast the machine is"},
+    {"(atime|mtime)=1[0-9]{9}", "$1=*", "the time of the recording; times that a scenario sets are shorter"},
+    {"\"[0-9]{1,3}:([0-9]+)\\\\n\"", "\"*:$1\\n\"", "char majors are given out as they are free"},
+    {"MAJOR=[0-9]+", "MAJOR=*", "char majors are given out as they are free"},
+    {"major([ _:a-z]+)[0-9]+", "major$1*", "char majors are given out as they are free"},
+};
+
+// Scenarios in which equal operations compete, and how the names they are spawned under begin.
+struct Competition {
+  std::string_view scenario;
+  std::string_view prefix;
+};
+constexpr Competition kCompetitions[] = {{"e5-parallel", "wait p"}, {"e5-parallel", "wait x"}};
+
+// Shorter ones are the machine's, and do not count as a delay.
+constexpr double kDelay = 0.5;
+
+// `wait NAME => OUTCOME [from ...]` is a step whose outcome has the time in it; so is every other line.
+Step step_of(std::string_view line) {
+  const auto arrow = line.find(" =>");
+  if (line.starts_with('#') || arrow == std::string_view::npos) return {std::string(line), "", {}};
+  const auto outcome = line.substr(arrow + 3);
+  return {std::string(line.substr(0, arrow)), std::string(outcome.empty() ? outcome : outcome.substr(1)), {}};
+}
+
+const std::vector<std::regex>& patterns() {
+  static const auto compiled = [] {
+    std::vector<std::regex> all;
+    for (const auto& rule : kRules) all.emplace_back(rule.pattern);
+    return all;
+  }();
+  return compiled;
+}
+
+std::string competition_of(std::string_view scenario, const Step& step) {
+  for (const auto& competition : kCompetitions) {
+    if (competition.scenario == scenario && step.command.starts_with(competition.prefix)) {
+      return std::string(competition.prefix);
+    }
+  }
+  return "";
+}
+
+}  // namespace
+
+std::vector<Step> steps_of(std::string_view transcript) {
+  std::vector<Step> steps;
+  while (!transcript.empty()) {
+    const auto end = transcript.find('\n');
+    const auto line = transcript.substr(0, end);
+    if (line.starts_with("  ") && !steps.empty()) {
+      steps.back().lines.emplace_back(line.substr(2));
+    } else {
+      steps.push_back(step_of(line));
+    }
+    transcript.remove_prefix(end == std::string_view::npos ? transcript.size() : end + 1);
+  }
+  return steps;
+}
+
+std::span<const Rule> rules() {
+  return kRules;
+}
+
+std::string by_rules(std::string_view line) {
+  std::string text(line);
+  for (std::size_t i = 0; i < std::size(kRules); ++i) {
+    text = std::regex_replace(text, patterns()[i], kRules[i].replacement);
+  }
+  return text;
+}
+
+Timed timed(std::string_view outcome) {
+  static const std::regex kTime(R"( \[(?:from ([0-9.]+)s to )?([0-9.]+)s\]$)");
+  const auto bracket = outcome.rfind(" [");
+  if (bracket == std::string_view::npos) return {std::string(outcome), {}};
+  const std::string time(outcome.substr(bracket));
+  std::smatch match;
+  if (!std::regex_match(time, match, kTime)) return {std::string(outcome), {}};
+  const double from = match[1].matched ? std::stod(match[1]) : 0.0;
+  return {std::string(outcome.substr(0, bracket)), std::stod(match[2]) - from};
+}
+
+bool similar(std::optional<double> kernel, std::optional<double> here) {
+  if (!kernel || !here) return kernel == here;
+  if ((*kernel < kDelay) != (*here < kDelay)) return false;
+  return *kernel < kDelay || (*here < 2 * *kernel && *kernel < 2 * *here);
+}
+
+bool equal_outcomes(std::string_view kernel, std::string_view here) {
+  const auto recorded = timed(kernel);
+  const auto found = timed(here);
+  return similar(recorded.seconds, found.seconds) && by_rules(recorded.text) == by_rules(found.text);
+}
+
+void sort_competitions(std::string_view scenario, std::vector<Step>& steps) {
+  for (auto first = steps.begin(); first != steps.end();) {
+    const auto group = competition_of(scenario, *first);
+    auto last = first + 1;
+    if (!group.empty()) {
+      last = std::find_if(first, steps.end(),
+                          [&](const Step& step) { return competition_of(scenario, step) != group; });
+      std::vector<std::string> outcomes;
+      std::ranges::transform(first, last, std::back_inserter(outcomes), &Step::outcome);
+      std::ranges::sort(outcomes);
+      for (auto step = first; step != last; ++step)
+        step->outcome = outcomes[static_cast<std::size_t>(step - first)];
+    }
+    first = last;
+  }
+}
+
+}  // namespace mdevfs::conformance
