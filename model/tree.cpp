@@ -345,7 +345,7 @@ std::string Tree::relative_path(Node link, Node target) {
 std::string Tree::path(Node node) {
   std::string text;
   for (Node up = directory_of(node); up.object != nullptr; node = up, up = directory_of(node)) {
-    text.insert(0, "/" + name_of(node));
+    text = '/' + name_of(node) + text;
   }
   return text.empty() ? "/" : text;
 }

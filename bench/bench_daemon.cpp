@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// mdevfs as mount_bench measures it: mdpy, with room for any number of devices, and nothing else.
+//
+//   bench_daemon MOUNTPOINT     until SIGTERM or the mount is gone
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+
+#include "backends/backends.h"
+#include "fs/filesystem.h"
+#include "model/core.h"
+
+namespace {
+
+mdevfs::fs::Filesystem* served = nullptr;
+
+void stop(int) {
+  served->stop();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::fputs("usage: bench_daemon MOUNTPOINT\n", stderr);
+    return 2;
+  }
+  mdevfs::model::Core core({getuid(), getgid()});
+  if (!mdevfs::backends::find("mdpy")->load(core, {{"count", "1000000"}})) return 1;
+  mdevfs::fs::Filesystem filesystem(core, {.mount_options = {"default_permissions"}});
+  if (const auto mounted = filesystem.mount(argv[1]); !mounted) {
+    std::fprintf(stderr, "%s\n", mounted.error().c_str());
+    return 1;
+  }
+  served = &filesystem;
+  std::signal(SIGTERM, stop);
+  filesystem.serve();
+  return 0;
+}

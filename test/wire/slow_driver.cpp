@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "slow_driver.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <stdexcept>
+
+namespace mdevfs::test {
+namespace {
+
+SlowDriver& driver_of(model::Device& device) {
+  return static_cast<SlowDriver&>(device.driver());
+}
+
+model::Result<std::string> show_number(model::Device& device) {
+  SlowDriver& driver = driver_of(device);
+  const unsigned number = ++driver.shown;
+  driver.shows.pass();
+  return fmt::format("{}\n", number);
+}
+
+model::Result<void> store_number(model::Device& device, std::string_view) {
+  driver_of(device).shows.pass();
+  return {};
+}
+
+}  // namespace
+
+void Turnstile::close() {
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+}
+
+void Turnstile::open() {
+  const std::lock_guard lock(mutex_);
+  closed_ = false;
+  changed_.notify_all();
+}
+
+void Turnstile::pass() {
+  std::unique_lock lock(mutex_);
+  ++waiting_;
+  changed_.notify_all();
+  changed_.wait(lock, [this] { return !closed_; });
+  --waiting_;
+}
+
+bool Turnstile::wait_for(unsigned waiting) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, std::chrono::minutes(1), [&] { return waiting_ >= waiting; });
+}
+
+SlowDriver::SlowDriver(model::Core& owner, std::shared_ptr<model::Module> owner_module, std::string name,
+                       unsigned max_instances)
+    : Driver(owner, std::move(owner_module),
+             {.name = std::move(name),
+              .device_api = "slow",
+              .uses_vfio = false,
+              .max_instances = max_instances,
+              .groups = {{"vendor",
+                          {{.name = "number", .mode = 0644, .show = show_number, .store = store_number}}}}}) {
+}
+
+model::Result<void> SlowDriver::probe(model::Device&) {
+  probes.pass();
+  if (probe_throws) throw std::runtime_error("probe");
+  if (const int error = probe_error; error != 0) return model::fail(error);
+  return {};
+}
+
+void SlowDriver::remove(model::Device&) noexcept {
+  removes.pass();
+}
+
+std::optional<unsigned> SlowDriver::get_available(const model::Type&) {
+  if (count_throws) throw std::runtime_error("count");
+  return std::nullopt;
+}
+
+SlowParent load_slow(model::Core& core, unsigned max_instances, const std::string& name) {
+  const auto module = core.load_module({.name = name}).value();
+  const auto driver = core.make<SlowDriver>(module, name, max_instances);
+  core.add_driver(driver);
+  const auto device = core.add_parent_device(*module, core.add_class(*module, name), name).value();
+  return {driver, device, core.register_parent(device, driver, {{"a", "Slow A"}}).value()};
+}
+
+std::string uuid_of(unsigned number) {
+  return fmt::format("{:08x}-0000-4000-8000-{:012x}", number, number);
+}
+
+}  // namespace mdevfs::test
