@@ -45,7 +45,8 @@ Texts& texts() {
 // One device more than are live comes and goes.
 void create_remove(benchmark::State& state) {
   Bed& b = bed(state);
-  for (auto _ : state) b.remove(*b.create(texts().next()));
+  Texts& uuids = texts();
+  for (auto _ : state) b.remove(*b.create(uuids.next()));
 }
 
 // Any of the live ones goes and comes again: the caches of the processor do not help.
@@ -57,8 +58,9 @@ void replace(benchmark::State& state) {
 // Every name of the device has been looked up before it goes, and the kernel would be told of each.
 void create_see_remove(benchmark::State& state) {
   Bed& b = bed(state);
+  Texts& uuids = texts();
   for (auto _ : state) {
-    const auto device = b.create(texts().next());
+    const auto device = b.create(uuids.next());
     Bed::mark_all_seen(*device);
     b.remove(*device);
   }

@@ -29,9 +29,13 @@ class Device final : public Object {
   static constexpr Part kTypeLinks = 6;    // mdev_type, and its link in the type's directory
 
   Device(Core& owner, std::shared_ptr<Type> its_type, const Uuid& its_uuid)
-      : Object(owner), type(std::move(its_type)), uuid(its_uuid) {}
+      : Object(owner),
+        type(std::move(its_type)),
+        uuid(its_uuid),
+        name_hash_(model::name_hash(to_string(uuid))) {}
   Slot self() const override { return Slot::device_directory; }
   std::string name() const override { return to_string(uuid); }
+  std::uint32_t name_hash() const override { return name_hash_; }
   const ExtraEntries* extra() const override;
   Driver& driver() const { return *type->parent->driver; }
 
@@ -49,6 +53,10 @@ class Device final : public Object {
   // Between the end of its creation and the beginning of its removal. Set without unreg_sem's help by the
   // creator, cleared by the one remover that may go on.
   bool active GUARDED_BY(mdev_list_lock) = false;
+
+ private:
+  // Its name stands in half a dozen directories, and is formatted for none of them.
+  const std::uint32_t name_hash_;
 };
 
 }  // namespace mdevfs::model

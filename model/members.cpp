@@ -29,13 +29,13 @@ bool Members::Item::operator<(const Item& other) const {
   return hash != other.hash ? hash < other.hash : key(*this) < key(other);
 }
 
-void Members::insert(std::string_view name, Node node) {
-  items_.insert({name_hash(name), node.slot, node.object});
+void Members::insert(Node node) {
+  items_.insert({Tree::hash_of(node), node.slot, node.object});
   if (node.object->entry(node.slot).kind == Kind::directory) ++directories_;
 }
 
-void Members::erase(std::string_view name, Node node) {
-  if (!items_.erase({name_hash(name), node.slot, node.object})) return;
+void Members::erase(Node node) {
+  if (!items_.erase({Tree::hash_of(node), node.slot, node.object})) return;
   if (node.object->entry(node.slot).kind == Kind::directory) --directories_;
 }
 

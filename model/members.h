@@ -26,8 +26,8 @@ class Members {
     bool operator<(const Item& other) const;
   };
 
-  void insert(std::string_view name, Node node);
-  void erase(std::string_view name, Node node);
+  void insert(Node node);
+  void erase(Node node);
   Node find(std::string_view name) const;
 
   // Visits the members whose hash is at least this, in order, until visit(item) returns false.

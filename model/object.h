@@ -53,6 +53,8 @@ class Object : public std::enable_shared_from_this<Object> {
   virtual Slot self() const = 0;
   // The name of that directory.
   virtual std::string name() const = 0;
+  // name_hash() of it, for those that have it at hand.
+  virtual std::uint32_t name_hash() const { return model::name_hash(name()); }
   // The changing contents of one of its directories; null for a directory that has none.
   virtual Members* members(Slot) { return nullptr; }
   virtual const ExtraEntries* extra() const { return nullptr; }

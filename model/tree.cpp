@@ -95,6 +95,12 @@ std::string Tree::name_of(Node node) {
   return entry.name_of != nullptr ? entry.name_of(*node.object) : node.object->name();
 }
 
+std::uint32_t Tree::hash_of(Node node) {
+  const Entry& entry = node.object->entry(node.slot);
+  if (!entry.name.empty()) return model::name_hash(entry.name);
+  return entry.name_of != nullptr ? model::name_hash(entry.name_of(*node.object)) : node.object->name_hash();
+}
+
 Node Tree::directory_of(Node node) {
   const Entry& entry = node.object->entry(node.slot);
   if (entry.directory != Slot::none) return {node.object, entry.directory};
@@ -229,7 +235,7 @@ std::vector<Listed> own_entries(Node directory, std::uint32_t from) REQUIRES_SHA
   std::vector<Listed> entries;
   visit_own_children(directory, [&](const Entry& entry) {
     const Node node{directory.object, entry.slot};
-    const auto hash = name_hash(Tree::name_of(node));
+    const auto hash = Tree::hash_of(node);
     if (hash >= from) entries.push_back({hash, node});
   });
   std::ranges::sort(entries, {}, &Listed::hash);
@@ -398,8 +404,7 @@ void Tree::appear_locked(Object& object, Part part, Changes& changes) {
     const Node node{&object, entry.slot};
     const Node directory = directory_of(node);
     if (entry.directory == Slot::none && directory.object != nullptr) {
-      if (auto* const members = directory.object->members(directory.slot))
-        members->insert(name_of(node), node);
+      if (auto* const members = directory.object->members(directory.slot)) members->insert(node);
     }
     if (entry.kind == Kind::link && entry.target != nullptr)
       inherit_owner(object, entry, entry.target(object));
@@ -416,8 +421,7 @@ bool Tree::vanish_locked(Object& object, Part part, Changes& changes) {
     const Node directory = directory_of(node);
     if (directory.object == nullptr) return;
     if (entry.directory == Slot::none) {
-      if (auto* const members = directory.object->members(directory.slot))
-        members->erase(name_of(node), node);
+      if (auto* const members = directory.object->members(directory.slot)) members->erase(node);
     }
     touch(directory);
     note_change_of(directory, changes);

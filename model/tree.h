@@ -117,6 +117,7 @@ class Tree {
   bool take_away_self(Object& object, Part part) EXCLUDES(kernfs_rwsem);
 
   static std::string name_of(Node node);
+  static std::uint32_t hash_of(Node node);  // of the name
   // `../..` as sysfs writes its links: up from the link's directory to where the ways part, then down.
   static std::string relative_path(Node link, Node target);
   static std::string path(Node node);  // from the root, with a leading slash

@@ -81,7 +81,7 @@ class Comparison {
     for (std::size_t i = 0; i < std::max(kernel.size(), here.size()); ++i) {
       const auto* recorded = i < kernel.size() ? &kernel[i] : nullptr;
       const auto* found = i < here.size() ? &here[i] : nullptr;
-      if (!step(recorded, found)) break;
+      if (!step(recorded, found)) return std::move(report_);
     }
     for (const auto& [exception, used] : exceptions_) {
       if (!used && exception->only.empty()) report_.unused.push_back(*exception);

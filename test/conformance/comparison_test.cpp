@@ -48,6 +48,7 @@ TEST_CASE("one line too many or too few in a block is one difference") {
 
 TEST_CASE("a transcript that ends early, or is of another scenario, is told once") {
   CHECK(compared("a => ok\nb => ok\nc => ok\n", "a => ok\n").differences.size() == 1);
+  CHECK(compared("a => ok\nb => ok\n", "a => ok\n", {{{"s"}, "b => ok", "b => b", "why"}}).unused.empty());
   CHECK(compared("a => ok\nb => ok\nc => ok\n", "a => ok\nx => ok\ny => ok\n").differences.size() == 1);
 }
 
@@ -130,7 +131,7 @@ TEST_CASE("exceptions of lines that only one side has") {
 }
 
 TEST_CASE("the list of exceptions is read, and mistakes in it are told by line") {
-  const auto parsed = parse_exceptions(
+  auto parsed = parse_exceptions(
       "# a remark\n\nscenario: a b\nkernel:   x => y\nhere:     (nothing)\nreason:   because\n\n"
       "scenario: c\nkernel: (nothing)\nhere: z\nreason: So.\nonly: there\n");
   REQUIRE(parsed.has_value());

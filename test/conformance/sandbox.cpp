@@ -90,6 +90,11 @@ bool in_group(const files::path& process, pid_t group) {
   return (fields >> state >> parent >> its_group) && its_group == group;
 }
 
+std::string first_line(const files::path& path) {
+  const auto text = content(path);
+  return text.substr(0, text.find('\n'));
+}
+
 // Where each thread of the group stands: its name, the system call it is in, and (root only) its kernel
 // stack.
 std::string where_threads_stand(pid_t group) {
@@ -99,10 +104,9 @@ std::string where_threads_stand(pid_t group) {
     if (process.path().filename().string().find_first_not_of("0123456789") != std::string::npos) continue;
     if (!in_group(process.path(), group)) continue;
     for (const auto& thread : files::directory_iterator(process.path() / "task", ignored)) {
-      auto name = content(thread.path() / "comm");
-      if (name.ends_with('\n')) name.pop_back();
-      text += fmt::format("  {} {}: {} {}\n", thread.path().filename().string(), name,
-                          content(thread.path() / "wchan"), content(thread.path() / "syscall"));
+      text += fmt::format("  {} {}: {} {}\n", thread.path().filename().string(),
+                          first_line(thread.path() / "comm"), first_line(thread.path() / "wchan"),
+                          first_line(thread.path() / "syscall"));
       text += content(thread.path() / "stack");
     }
   }
