@@ -52,7 +52,7 @@ int do_mount(MountArguments arguments) {
   request.source = options->source.empty() ? arguments.source : options->source;
   request.mountpoint = arguments.mountpoint;
   request.foreground = arguments.foreground;
-  const auto mounted = mount_command(std::move(request));
+  const auto mounted = mount_command(request);
   return mounted ? 0 : fail(mounted.error());
 }
 

@@ -5,7 +5,6 @@
 #include <sys/wait.h>
 
 #include <csignal>
-#include <exception>
 
 #include "prerequisites.h"
 #include "process.h"
@@ -26,42 +25,15 @@ UniqueFd end_signals() {
   return UniqueFd(signalfd(-1, &ends, SFD_CLOEXEC));
 }
 
-Outcome<> serve_mount(const MountRequest& request, int end_signal, std::function<void()> on_ready) {
-  Service service;
-  service.backends = request.backends;
-  service.options.mount_options = request.options;
-  service.options.source = request.source;
-  service.options.on_ready = std::move(on_ready);
-  service.mountpoint = request.mountpoint;
-  service.stop_when_readable = end_signal;
-  return serve(std::move(service));
-}
-
-// The daemon: the parent hears through `report` of how it began, and nobody of how it ends.
-[[noreturn]] void run_daemon(const MountRequest& request, UniqueFd end_signal, UniqueFd report) {
-  become_daemon({end_signal.get(), report.get()});
-  Outcome<> served;
-  try {
-    served = serve_mount(request, end_signal.get(), [&report] {
-      drop_stderr();
-      report_ready(report.get());
-      report.reset();
-    });
-  } catch (const std::exception& error) {
-    served = failure("{}", error.what());
-  }
-  if (!served && report) report_failure(report.get(), served.error());
-  std::exit(served ? 0 : kExitFailure);
-}
-
-Outcome<> start_daemon(const MountRequest& request, UniqueFd end_signal) {
+Outcome<> start_daemon(const Service& service) {
   auto pipe = make_pipe();
   if (!pipe) return std::unexpected(pipe.error());
   const pid_t daemon = fork();
   if (daemon < 0) return failure("cannot start the daemon: {}", error_text());
   if (daemon == 0) {
     pipe->read.reset();
-    run_daemon(request, std::move(end_signal), std::move(pipe->write));
+    become_daemon({service.stop_when_readable, pipe->write.get()});
+    serve_as_daemon(service, std::move(pipe->write));
   }
   pipe->write.reset();
   const auto report = read_report(pipe->read.get());
@@ -74,16 +46,16 @@ Outcome<> start_daemon(const MountRequest& request, UniqueFd end_signal) {
 
 }  // namespace
 
-Outcome<> mount_command(MountRequest request) {
+Outcome<> mount_command(const MountRequest& request) {
   const auto mountpoint = check_mountpoint(request.mountpoint);
   if (!mountpoint) return std::unexpected(mountpoint.error());
-  request.mountpoint = *mountpoint;
   for (const auto check : {check_fuse_device, check_fusermount}) {
     if (auto passed = check(); !passed) return passed;
   }
-  UniqueFd end_signal = end_signals();
-  if (request.foreground) return serve_mount(request, end_signal.get(), nullptr);
-  return start_daemon(request, std::move(end_signal));
+  const UniqueFd end_signal = end_signals();
+  const Service service{request.backends, request.options,  request.source,
+                        *mountpoint,      end_signal.get(), nullptr};
+  return request.foreground ? serve(service, nullptr) : start_daemon(service);
 }
 
 }  // namespace mdevfs::cli

@@ -19,6 +19,6 @@ struct MountRequest {
   bool foreground = false;
 };
 
-Outcome<> mount_command(MountRequest request);
+Outcome<> mount_command(const MountRequest& request);
 
 }  // namespace mdevfs::cli

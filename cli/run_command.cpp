@@ -8,7 +8,6 @@
 
 #include <csignal>
 #include <cstdlib>
-#include <exception>
 #include <sstream>
 
 #include "cleanup.h"
@@ -125,24 +124,12 @@ class Runner {
     become_daemon({lifeline, report.get()});
     sigprocmask(SIG_SETMASK, &callers_mask_, nullptr);
     Service service;
-    std::vector<std::string> bound;
     service.backends = request_.backends;
-    service.options.mount_options = {"nosuid", "nodev", "noexec", "allow_other", "default_permissions"};
-    service.options.on_ready = [&] {
-      report_ready(report.get(), bound);
-      report.reset();
-    };
+    service.mount_options = {"nosuid", "nodev", "noexec", "allow_other", "default_permissions"};
     service.mountpoint = staging_;
     service.stop_when_readable = lifeline;
-    service.furnish = [&bound](model::Core& core) { bound = add_placeholders(core); };
-    Outcome<> served;
-    try {
-      served = serve(std::move(service));
-    } catch (const std::exception& error) {
-      served = failure("{}", error.what());
-    }
-    if (!served && report) report_failure(report.get(), served.error());
-    std::exit(served ? 0 : kExitFailure);
+    service.furnish = add_placeholders;
+    serve_as_daemon(service, std::move(report));
   }
 
   Outcome<> start_guard() {

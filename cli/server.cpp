@@ -7,9 +7,11 @@
 
 #include <algorithm>
 #include <csignal>
+#include <exception>
 #include <thread>
 
 #include "process.h"
+#include "start_report.h"
 
 namespace mdevfs::cli {
 namespace {
@@ -96,7 +98,7 @@ Outcome<BackendList> find_backends(std::span<const std::string> names) {
   return found;
 }
 
-Outcome<> serve(Service service) {
+Outcome<> serve(const Service& service, const OnReady& on_ready) {
   std::signal(SIGPIPE, SIG_IGN);
   model::Core core({geteuid(), getegid()});
   for (const backends::Backend* backend : service.backends) {
@@ -104,12 +106,31 @@ Outcome<> serve(Service service) {
       return failure("cannot load the backend {}: {}", backend->name, error_text(loaded.error().value));
     }
   }
-  if (service.furnish) service.furnish(core);
-  fs::Filesystem filesystem(core, std::move(service.options));
+  const auto known = service.furnish ? service.furnish(core) : std::vector<std::string>();
+  fs::Options options;
+  options.mount_options = service.mount_options;
+  options.source = service.source;
+  if (on_ready) options.on_ready = [&] { on_ready(known); };
+  fs::Filesystem filesystem(core, std::move(options));
   if (auto mounted = mount_quietly(filesystem, service.mountpoint); !mounted) return mounted;
   const Stopper stopper(filesystem, service.stop_when_readable);
   filesystem.serve();
   return {};
+}
+
+void serve_as_daemon(const Service& service, UniqueFd report) {
+  Outcome<> served;
+  try {
+    served = serve(service, [&report](std::span<const std::string> known) {
+      drop_stderr();
+      report_ready(report.get(), known);
+      report.reset();
+    });
+  } catch (const std::exception& error) {
+    served = failure("{}", error.what());
+  }
+  if (report) report_failure(report.get(), served ? "the mount ended before it answered" : served.error());
+  std::exit(served ? 0 : kExitFailure);
 }
 
 }  // namespace mdevfs::cli

@@ -13,6 +13,7 @@
 #include "fs/filesystem.h"
 #include "model/core.h"
 #include "outcome.h"
+#include "unique_fd.h"
 
 namespace mdevfs::cli {
 
@@ -23,13 +24,19 @@ Outcome<BackendList> find_backends(std::span<const std::string> names);
 
 struct Service {
   BackendList backends;
-  fs::Options options;
+  std::vector<std::string> mount_options;
+  std::string source = "mdevfs";
   std::string mountpoint;
   int stop_when_readable = -1;  // a signalfd, or a pipe whose writers' end is the end of the service
-  std::function<void(model::Core&)> furnish;  // called before the mount; may be empty
+  // Called before the mount; returns what the process that started the daemon has to know. May be empty.
+  std::function<std::vector<std::string>(model::Core&)> furnish;
 };
 
-// Returns when the mount has gone.
-Outcome<> serve(Service service);
+// Returns when the mount has gone. Calls `on_ready` once the tree answers, with what furnish() returned.
+using OnReady = std::function<void(std::span<const std::string>)>;
+Outcome<> serve(const Service& service, const OnReady& on_ready);
+
+// The whole life of a daemon process: tells through `report` how it began, and nobody of how it ends.
+[[noreturn]] void serve_as_daemon(const Service& service, UniqueFd report);
 
 }  // namespace mdevfs::cli

@@ -81,7 +81,9 @@ bool Workers::take_one() {
   if (--idle_ == 0) start_one();
   fuse_session_process_buf(session_, &message.buffer);
   ++idle_;
-  return true;
+  if (fuse_session_exited(session_) == 0) return true;
+  stop();  // libfuse could not agree with the kernel at INIT
+  return false;
 }
 
 void Workers::work(Threads::iterator self) {

@@ -136,3 +136,23 @@ root_fstab() {
   expect_tree "$WORK/mnt"
   umount "$WORK/mnt"
 }
+
+root_options() {
+  local option
+  for option in ro noatime sync dirsync allow_root allow_other auto_unmount defaults,user=x,_netdev; do
+    expect_status 0 "$MDEVFS" mount -o $option "$WORK/mnt"
+    expect_tree "$WORK/mnt"
+    [ $option != ro ] || expect_equal ro "$(mount_flags | cut -d, -f1)"
+    expect_status 0 fusermount3 -u "$WORK/mnt"
+    eventually is_not_mounted
+  done
+}
+
+# Without a daemon to answer it, the mount goes too: by a fusermount3 that libfuse starts.
+has_one_daemon() { [ "$(daemon_of_mount | wc -l)" = 1 ]; }
+root_auto_unmount() {
+  "$MDEVFS" mount -o auto_unmount "$WORK/mnt"
+  eventually has_one_daemon
+  kill -9 "$(daemon_of_mount)"
+  eventually is_not_mounted
+}
