@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// UUIDs as `create` takes them. Boost has the type; its generator accepts braces and missing dashes, which
-// the kernel's guid_parse does not, so text is converted here, both ways.
+// UUIDs as `create` takes them. Boost's generator accepts braces and missing dashes, the kernel's guid_parse
+// does not, so the form is checked here and Boost converts what has passed.
 #pragma once
 
 #include <boost/uuid/uuid.hpp>
