@@ -247,13 +247,15 @@ std::vector<Listed> own_entries(Node directory, std::uint32_t from) REQUIRES_SHA
 class Lister {
  public:
   Lister(std::uint64_t position, const std::function<bool(const DirectoryEntry&)>& visit)
-      : from_(static_cast<std::uint32_t>(position)), skip_(position >> 32U), visit_(visit) {}
+      : from_(static_cast<std::uint32_t>(position)), from_id_(position >> 32U), visit_(visit) {}
 
+  // In the order of hashes, and of ids where hashes are the same.
   bool add(std::uint32_t hash, Node node) {
-    same_ = hash == hash_ ? same_ + 1 : 0;
+    const std::uint64_t id = node.object->id & 0x7fffffffU;  // a position is a positive off_t
+    if (hash == from_ && id < from_id_) return true;
+    const std::uint64_t position = hash == hash_ ? id << 32U | hash : hash;
     hash_ = hash;
-    if (hash == from_ && same_ < skip_) return true;
-    if (!flush(std::uint64_t{hash} | same_ << 32U)) return false;
+    if (!flush(position)) return false;
     entry_ = {Tree::name_of(node), inode_of(node), node.object->entry(node.slot).kind, 0};
     return true;
   }
@@ -268,11 +270,10 @@ class Lister {
 
  private:
   const std::uint32_t from_;
-  const std::uint64_t skip_;  // how many of the first hash have been given
+  const std::uint64_t from_id_;  // those of the first hash with lesser ids have been given
   const std::function<bool(const DirectoryEntry&)>& visit_;
   DirectoryEntry entry_;
   std::uint32_t hash_ = 0;
-  std::uint64_t same_ = 0;
 };
 
 }  // namespace
