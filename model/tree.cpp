@@ -28,6 +28,11 @@ std::int64_t once(std::atomic<std::int64_t>& time) {
   return time.compare_exchange_strong(seen, mine, std::memory_order_relaxed) ? mine : seen;
 }
 
+Node place_of(Object& object, const Entry& entry) {
+  if (entry.directory != Slot::none) return {&object, entry.directory};
+  return entry.place != nullptr ? entry.place(object) : Node{};
+}
+
 // Visits the entries of the object whose directory is this slot and whose part is shown.
 template <typename Visit>
 void visit_own_children(Node directory, Visit visit) REQUIRES_SHARED(kernfs_rwsem) {
@@ -102,9 +107,7 @@ std::uint32_t Tree::hash_of(Node node) {
 }
 
 Node Tree::directory_of(Node node) {
-  const Entry& entry = node.object->entry(node.slot);
-  if (entry.directory != Slot::none) return {node.object, entry.directory};
-  return entry.place != nullptr ? entry.place(*node.object) : Node{};
+  return place_of(*node.object, node.object->entry(node.slot));
 }
 
 // --- attributes
@@ -389,7 +392,8 @@ void touch(Node directory) REQUIRES(kernfs_rwsem) {
 
 template <typename Visit>
 void visit_part(Object& object, Part part, Visit visit) REQUIRES(kernfs_rwsem) {
-  for (const Slot slot : Schema::get().part(object.self(), part)) visit(object.entry(slot));
+  const Schema& schema = Schema::get();
+  for (const Slot slot : schema.part(object.self(), part)) visit(schema.at(slot));
   if (const auto* const entries = object.extra()) {
     for (const Entry& entry : *entries) {
       if (entry.part == part) visit(entry);
@@ -403,7 +407,7 @@ void Tree::appear_locked(Object& object, Part part, Changes& changes) {
   object.shown_ = static_cast<std::uint8_t>(object.shown_ | 1U << part);
   visit_part(object, part, [&](const Entry& entry) REQUIRES(kernfs_rwsem) {
     const Node node{&object, entry.slot};
-    const Node directory = directory_of(node);
+    const Node directory = place_of(object, entry);
     if (entry.directory == Slot::none && directory.object != nullptr) {
       if (auto* const members = directory.object->members(directory.slot)) members->insert(node);
     }
@@ -419,7 +423,7 @@ bool Tree::vanish_locked(Object& object, Part part, Changes& changes) {
   object.shown_ = static_cast<std::uint8_t>(object.shown_ & ~(1U << part));
   visit_part(object, part, [&](const Entry& entry) REQUIRES(kernfs_rwsem) {
     const Node node{&object, entry.slot};
-    const Node directory = directory_of(node);
+    const Node directory = place_of(object, entry);
     if (directory.object == nullptr) return;
     if (entry.directory == Slot::none) {
       if (auto* const members = directory.object->members(directory.slot)) members->erase(node);
