@@ -82,11 +82,16 @@ void require_users(std::string_view scenario) {
   }
 }
 
+// Only a scenario with shell lines needs busybox.
+std::string applets_for(std::string_view scenario) {
+  return has_line_with(scenario, "sh ") ? applets() : "";
+}
+
 void run_emulated(const std::string& scenario, const Print& print) {
   require_users(scenario);
   Namespaces namespaces;
   namespaces.enter_first();
-  const auto tools = applets();
+  const auto tools = applets_for(scenario);
   EmulatedMachine machine;
   machine.enter(namespaces);
   {
@@ -99,7 +104,7 @@ void run_emulated(const std::string& scenario, const Print& print) {
 void run_plain(const std::string& scenario, const Print& print) {
   Namespaces namespaces;
   namespaces.enter_first();
-  const auto tools = applets();
+  const auto tools = applets_for(scenario);
   namespaces.enter_second("");
   PlainMachine machine;
   Context context{.machine = machine, .applets = tools};
