@@ -76,8 +76,8 @@ class Comparison {
   }
 
   Report run(std::vector<Step> kernel, std::vector<Step> here) {
-    sort_competitions(report_.scenario, kernel);
-    sort_competitions(report_.scenario, here);
+    level_competitions(report_.scenario, kernel);
+    level_competitions(report_.scenario, here);
     for (std::size_t i = 0; i < std::max(kernel.size(), here.size()); ++i) {
       const auto* recorded = i < kernel.size() ? &kernel[i] : nullptr;
       const auto* found = i < here.size() ? &here[i] : nullptr;

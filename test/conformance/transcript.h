@@ -47,7 +47,7 @@ bool similar(std::optional<double> kernel, std::optional<double> here);
 bool equal_outcomes(std::string_view kernel, std::string_view here);
 
 // Of several spawned operations that compete it is chance which one wins; their outcomes are compared as a
-// set. Sorts the outcomes within each such group of `wait`s.
-void sort_competitions(std::string_view scenario, std::vector<Step>& steps);
+// set, and listings of what they made by their number. Sorts the outcomes within each such group of `wait`s.
+void level_competitions(std::string_view scenario, std::vector<Step>& steps);
 
 }  // namespace mdevfs::conformance
