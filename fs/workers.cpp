@@ -86,11 +86,19 @@ bool Workers::take_one() {
   return false;
 }
 
-void Workers::work(Threads::iterator self) {
-  while (!stopping_ && take_one()) {
-    if (idle_ > kMostIdle) break;
+// Who leaves is not idle from this moment: of several that leave at once none may count on another, or nobody
+// is left to read.
+bool Workers::may_leave() {
+  int idle = idle_;
+  while (idle > kMostIdle) {
+    if (idle_.compare_exchange_weak(idle, idle - 1)) return true;
   }
-  --idle_;
+  return false;
+}
+
+void Workers::work(Threads::iterator self) {
+  while (!stopping_ && take_one() && !may_leave()) {
+  }
   retire(self);
 }
 

@@ -32,6 +32,7 @@ class Workers {
   void start_one();
   void work(Threads::iterator self);
   bool take_one();
+  bool may_leave();
   void retire(Threads::iterator self);
   void wait_for_the_end();
 

@@ -6,13 +6,25 @@
 #include "text.h"
 
 namespace mdevfs::model {
+namespace {
+
+// A probe that throws has failed like any other: the parent's unreg_sem must be let go and the UUID freed.
+Result<void> probe(Device& device) noexcept {
+  try {
+    return device.driver().probe(device);
+  } catch (...) {
+    return fail(EIO);
+  }
+}
+
+}  // namespace
 
 // device_driver_attach, really_probe.
 Result<void> Core::attach_driver(Device& device) {
   const Lock lock(device.device_lock);
   device.has_driver = true;
   tree_.appear(device, {Device::kDriverLinks});
-  if (const auto probed = device.driver().probe(device); !probed) {
+  if (const auto probed = probe(device); !probed) {
     tree_.vanish(device, {Device::kDriverLinks});
     device.has_driver = false;
     return probed;

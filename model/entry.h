@@ -60,7 +60,10 @@ using ExtraEntries = std::vector<Entry>;
 // Thread-safety: immutable once made.
 class Schema {
  public:
-  static const Schema& get();
+  static const Schema& get() {
+    static const Schema schema;
+    return schema;
+  }
 
   const Entry& at(Slot slot) const { return entries_[index(slot)]; }
   // The slots whose `directory` is this one.

@@ -11,9 +11,8 @@ Object::~Object() {
   core.tree().registry().strike(id);
 }
 
-const Entry& Object::entry(Slot slot) const {
+const Entry& Object::extra_entry(Slot slot) const {
   static const Entry nothing;
-  if (slot < kFirstExtra) return Schema::get().at(slot);
   const auto* const entries = extra();
   const auto i = index(slot) - index(kFirstExtra);
   return entries != nullptr && i < entries->size() ? (*entries)[i] : nothing;

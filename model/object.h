@@ -59,7 +59,9 @@ class Object : public std::enable_shared_from_this<Object> {
   virtual Members* members(Slot) { return nullptr; }
   virtual const ExtraEntries* extra() const { return nullptr; }
 
-  const Entry& entry(Slot slot) const;
+  const Entry& entry(Slot slot) const {
+    return slot < kFirstExtra ? Schema::get().at(slot) : extra_entry(slot);
+  }
   bool shows(Part part) const REQUIRES_SHARED(kernfs_rwsem) { return (shown_ >> part) & 1U; }
   Gate& gate(Part part) { return gates_[part]; }
 
@@ -81,6 +83,8 @@ class Object : public std::enable_shared_from_this<Object> {
 
  private:
   friend class Tree;
+  const Entry& extra_entry(Slot slot) const;
+
   static constexpr unsigned kSeenBits = 128;
   std::atomic<std::uint64_t>& word(Slot slot) noexcept { return seen_[(index(slot) / 64) % seen_.size()]; }
   static std::uint64_t bit(Slot slot) noexcept { return std::uint64_t{1} << (index(slot) % 64); }

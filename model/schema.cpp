@@ -21,11 +21,6 @@ Schema::Schema() : entries_(index(Slot::end)), children_(index(Slot::end)), part
   define_device(*this);
 }
 
-const Schema& Schema::get() {
-  static const Schema schema;
-  return schema;
-}
-
 void Schema::add(Slot slot, Entry entry) {
   entry.slot = slot;
   if (entry.directory != Slot::none) children_[index(entry.directory)].push_back(slot);

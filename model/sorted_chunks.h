@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A sorted sequence in chunks: a two-level B-tree of plain items. Insert, erase and lower_bound cost a binary
-// search and a short move, iteration is a walk over arrays, and an item costs its own size and a quarter
-// more. Directories of a million entries are kept in it; a node-based tree would cost four times the memory.
+// search and a short move, iteration is a walk over arrays, and an item costs its own size and a tenth more.
+// Directories of a million entries are kept in it; a node-based tree would cost four times the memory.
 #pragma once
 
 #include <algorithm>
@@ -16,42 +16,46 @@ template <typename Item>
 class SortedChunks {
  public:
   void insert(const Item& item) {
-    if (chunks_.empty()) chunks_.emplace_back();
+    if (chunks_.empty()) chunks_.push_back({item, {}});
     auto chunk = chunk_of(item);
     if (chunk == chunks_.end()) --chunk;
-    chunk->insert(std::upper_bound(chunk->begin(), chunk->end(), item), item);
+    auto& items = chunk->items;
+    if (items.size() == items.capacity()) items.reserve(items.size() + kStep);
+    items.insert(std::upper_bound(items.begin(), items.end(), item), item);
+    chunk->last = items.back();
     ++size_;
-    if (chunk->size() > kMost) split(chunk);
+    if (items.size() == kMost) split(chunk);
   }
 
   bool erase(const Item& item) {
     auto chunk = chunk_of(item);
     if (chunk == chunks_.end()) return false;
-    auto at = std::lower_bound(chunk->begin(), chunk->end(), item);
-    if (at == chunk->end() || item < *at) return false;
-    chunk->erase(at);
+    auto& items = chunk->items;
+    auto at = std::lower_bound(items.begin(), items.end(), item);
+    if (at == items.end() || item < *at) return false;
+    items.erase(at);
     --size_;
-    if (chunk->empty()) {
+    if (items.empty()) {
       chunks_.erase(chunk);
-    } else if (chunk->size() < chunk->capacity() / 4) {
-      chunk->shrink_to_fit();
+      return true;
     }
+    chunk->last = items.back();
+    if (items.size() < items.capacity() / 4) items.shrink_to_fit();
     return true;
   }
 
   // Calls visit(item) for the items not less than `from`, in order, until it returns false.
   template <typename Visit>
   void walk(const Item& from, Visit visit) const {
-    auto chunk = std::lower_bound(chunks_.begin(), chunks_.end(), from,
-                                  [](const Chunk& c, const Item& item) { return c.back() < item; });
+    auto chunk = std::lower_bound(chunks_.begin(), chunks_.end(), from, ends_before);
     if (chunk == chunks_.end()) return;
-    auto at = std::lower_bound(chunk->begin(), chunk->end(), from);
+    auto at = std::lower_bound(chunk->items.begin(), chunk->items.end(), from);
     while (true) {
-      for (; at != chunk->end(); ++at) {
+      for (; at != chunk->items.end(); ++at) {
         if (!visit(*at)) return;
       }
       if (++chunk == chunks_.end()) return;
-      at = chunk->begin();
+      at = chunk->items.begin();
     }
   }
 
@@ -60,19 +64,28 @@ class SortedChunks {
 
  private:
   static constexpr std::size_t kMost = 256;
-  using Chunk = std::vector<Item>;
+  static constexpr std::size_t kStep = 16;  // by which a chunk grows: doubling would leave a third unused
+
+  // The last item is kept beside the others' because the search for a chunk would miss the cache at each.
+  struct Chunk {
+    Item last;
+    std::vector<Item> items;
+  };
+
+  static bool ends_before(const Chunk& chunk, const Item& item) { return chunk.last < item; }
 
   // The first chunk whose last item is not less than this one.
   auto chunk_of(const Item& item) {
-    return std::lower_bound(chunks_.begin(), chunks_.end(), item,
-                            [](const Chunk& c, const Item& i) { return !c.empty() && c.back() < i; });
+    return std::lower_bound(chunks_.begin(), chunks_.end(), item, ends_before);
   }
 
   void split(typename std::vector<Chunk>::iterator chunk) {
-    const auto half = chunk->begin() + static_cast<std::ptrdiff_t>(chunk->size() / 2);
-    Chunk upper(half, chunk->end());
-    upper.reserve(kMost + 1);
-    chunk->erase(half, chunk->end());
+    auto& items = chunk->items;
+    const auto half = items.begin() + static_cast<std::ptrdiff_t>(items.size() / 2);
+    Chunk upper{chunk->last, {half, items.end()}};
+    items.erase(half, items.end());
+    items.shrink_to_fit();
+    chunk->last = items.back();
     chunks_.insert(chunk + 1, std::move(upper));
   }
 

@@ -28,6 +28,11 @@ std::int64_t once(std::atomic<std::int64_t>& time) {
   return time.compare_exchange_strong(seen, mine, std::memory_order_relaxed) ? mine : seen;
 }
 
+Node place_of(Object& object, const Entry& entry) {
+  if (entry.directory != Slot::none) return {&object, entry.directory};
+  return entry.place != nullptr ? entry.place(object) : Node{};
+}
+
 // Visits the entries of the object whose directory is this slot and whose part is shown.
 template <typename Visit>
 void visit_own_children(Node directory, Visit visit) REQUIRES_SHARED(kernfs_rwsem) {
@@ -102,9 +107,7 @@ std::uint32_t Tree::hash_of(Node node) {
 }
 
 Node Tree::directory_of(Node node) {
-  const Entry& entry = node.object->entry(node.slot);
-  if (entry.directory != Slot::none) return {node.object, entry.directory};
-  return entry.place != nullptr ? entry.place(*node.object) : Node{};
+  return place_of(*node.object, node.object->entry(node.slot));
 }
 
 // --- attributes
@@ -247,13 +250,15 @@ std::vector<Listed> own_entries(Node directory, std::uint32_t from) REQUIRES_SHA
 class Lister {
  public:
   Lister(std::uint64_t position, const std::function<bool(const DirectoryEntry&)>& visit)
-      : from_(static_cast<std::uint32_t>(position)), skip_(position >> 32U), visit_(visit) {}
+      : from_(static_cast<std::uint32_t>(position)), from_id_(position >> 32U), visit_(visit) {}
 
+  // In the order of hashes, and of ids where hashes are the same.
   bool add(std::uint32_t hash, Node node) {
-    same_ = hash == hash_ ? same_ + 1 : 0;
+    const std::uint64_t id = node.object->id & 0x7fffffffU;  // a position is a positive off_t
+    if (hash == from_ && id < from_id_) return true;
+    const std::uint64_t position = hash == hash_ ? id << 32U | hash : hash;
     hash_ = hash;
-    if (hash == from_ && same_ < skip_) return true;
-    if (!flush(std::uint64_t{hash} | same_ << 32U)) return false;
+    if (!flush(position)) return false;
     entry_ = {Tree::name_of(node), inode_of(node), node.object->entry(node.slot).kind, 0};
     return true;
   }
@@ -268,11 +273,10 @@ class Lister {
 
  private:
   const std::uint32_t from_;
-  const std::uint64_t skip_;  // how many of the first hash have been given
+  const std::uint64_t from_id_;  // those of the first hash with lesser ids have been given
   const std::function<bool(const DirectoryEntry&)>& visit_;
   DirectoryEntry entry_;
   std::uint32_t hash_ = 0;
-  std::uint64_t same_ = 0;
 };
 
 }  // namespace
@@ -388,7 +392,8 @@ void touch(Node directory) REQUIRES(kernfs_rwsem) {
 
 template <typename Visit>
 void visit_part(Object& object, Part part, Visit visit) REQUIRES(kernfs_rwsem) {
-  for (const Slot slot : Schema::get().part(object.self(), part)) visit(object.entry(slot));
+  const Schema& schema = Schema::get();
+  for (const Slot slot : schema.part(object.self(), part)) visit(schema.at(slot));
   if (const auto* const entries = object.extra()) {
     for (const Entry& entry : *entries) {
       if (entry.part == part) visit(entry);
@@ -402,7 +407,7 @@ void Tree::appear_locked(Object& object, Part part, Changes& changes) {
   object.shown_ = static_cast<std::uint8_t>(object.shown_ | 1U << part);
   visit_part(object, part, [&](const Entry& entry) REQUIRES(kernfs_rwsem) {
     const Node node{&object, entry.slot};
-    const Node directory = directory_of(node);
+    const Node directory = place_of(object, entry);
     if (entry.directory == Slot::none && directory.object != nullptr) {
       if (auto* const members = directory.object->members(directory.slot)) members->insert(node);
     }
@@ -418,7 +423,7 @@ bool Tree::vanish_locked(Object& object, Part part, Changes& changes) {
   object.shown_ = static_cast<std::uint8_t>(object.shown_ & ~(1U << part));
   visit_part(object, part, [&](const Entry& entry) REQUIRES(kernfs_rwsem) {
     const Node node{&object, entry.slot};
-    const Node directory = directory_of(node);
+    const Node directory = place_of(object, entry);
     if (directory.object == nullptr) return;
     if (entry.directory == Slot::none) {
       if (auto* const members = directory.object->members(directory.slot)) members->erase(node);

@@ -6,11 +6,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <csignal>
 #include <stdexcept>
 #include <system_error>
+
+#include "fs/open_file.h"
 
 namespace mdevfs::test {
 namespace {
@@ -62,11 +65,20 @@ KernelSide::KernelSide(model::Core& core, fs::Options options) {
 }
 
 KernelSide::~KernelSide() {
+  if (!deaf_) release_what_is_open();
   stop();
   server_.join();
   filesystem_.reset();  // closes its end, which ends the listener
   listener_.join();
   ::close(socket_);
+  // A mount that goes sends no RELEASE, and the process that served it ends. This one goes on.
+  for (const auto& [handle, file] : open_files_) delete reinterpret_cast<fs::OpenFile*>(handle);
+  for (const auto& [handle, directory] : open_directories_) delete reinterpret_cast<model::HeldNode*>(handle);
+}
+
+void KernelSide::release_what_is_open() {
+  while (!open_files_.empty()) close(Descriptor(open_files_.begin()->second));
+  while (!open_directories_.empty()) closedir(Descriptor(open_directories_.begin()->second));
 }
 
 void KernelSide::shake_hands() {
@@ -116,6 +128,17 @@ bool KernelSide::answered(std::uint64_t unique) const {
   return answers_.contains(unique);
 }
 
+std::size_t KernelSide::heard_answers() const {
+  const std::lock_guard lock(mutex_);
+  return static_cast<std::size_t>(
+      std::ranges::count_if(heard_, [](const Heard& h) { return h.unique != 0; }));
+}
+
+KernelSide::Names KernelSide::known_names() const {
+  const std::lock_guard lock(mutex_);
+  return known_;
+}
+
 std::vector<Heard> KernelSide::heard() const {
   const std::lock_guard lock(mutex_);
   return heard_;
@@ -153,8 +176,11 @@ void KernelSide::hear(std::string_view message) {
 // --- what a program does
 
 Result<fuse_entry_out> KernelSide::lookup(std::uint64_t directory, std::string_view name) {
-  return as<fuse_entry_out>(call(FUSE_LOOKUP, directory, with_end(name)),
-                            [](const fuse_entry_out& out) { return out; });
+  return as<fuse_entry_out>(call(FUSE_LOOKUP, directory, with_end(name)), [&](const fuse_entry_out& out) {
+    const std::lock_guard lock(mutex_);
+    known_[{directory, std::string(name)}] = out.nodeid;
+    return out;
+  });
 }
 
 Result<std::uint64_t> KernelSide::find(std::string_view path) {
@@ -191,10 +217,15 @@ Result<std::string> KernelSide::readlink(std::uint64_t inode) {
   return std::move(answer.body);
 }
 
+std::uint64_t KernelSide::start_open(std::uint64_t inode, std::uint32_t flags) {
+  return send(FUSE_OPEN, inode, bytes(fuse_open_in{flags, 0}));
+}
+
 Result<Descriptor> KernelSide::open(std::uint64_t inode, std::uint32_t flags) {
-  return as<fuse_open_out>(
-      call(FUSE_OPEN, inode, bytes(fuse_open_in{flags, 0})),
-      [&](const fuse_open_out& out) { return Descriptor{inode, out.fh, out.open_flags}; });
+  return as<fuse_open_out>(wait(start_open(inode, flags)), [&](const fuse_open_out& out) {
+    const std::lock_guard lock(mutex_);
+    return open_files_[out.fh] = {inode, out.fh, out.open_flags};
+  });
 }
 
 Result<std::string> KernelSide::read(const Descriptor& file, std::uint64_t offset, std::uint32_t size) {
@@ -233,12 +264,17 @@ Result<std::uint32_t> KernelSide::poll(const Descriptor& file) {
 void KernelSide::close(const Descriptor& file) {
   fuse_release_in in{};
   in.fh = file.handle;
+  {
+    const std::lock_guard lock(mutex_);
+    open_files_.erase(file.handle);
+  }
   call(FUSE_RELEASE, file.inode, bytes(in));
 }
 
 Result<Descriptor> KernelSide::opendir(std::uint64_t inode) {
   return as<fuse_open_out>(call(FUSE_OPENDIR, inode, bytes(fuse_open_in{})), [&](const fuse_open_out& out) {
-    return Descriptor{inode, out.fh, out.open_flags};
+    const std::lock_guard lock(mutex_);
+    return open_directories_[out.fh] = {inode, out.fh, out.open_flags};
   });
 }
 
@@ -263,6 +299,10 @@ Result<std::vector<Listed>> KernelSide::readdir(const Descriptor& directory, std
 void KernelSide::closedir(const Descriptor& directory) {
   fuse_release_in in{};
   in.fh = directory.handle;
+  {
+    const std::lock_guard lock(mutex_);
+    open_directories_.erase(directory.handle);
+  }
   call(FUSE_RELEASEDIR, directory.inode, bytes(in));
 }
 
@@ -310,7 +350,13 @@ std::vector<std::string> KernelSide::names_in(std::string_view path) {
 // --- the end
 
 void KernelSide::hang_up() {
+  deaf_ = true;
   shutdown(socket_, SHUT_RDWR);
+}
+
+void KernelSide::stop_listening() {
+  deaf_ = true;
+  shutdown(socket_, SHUT_RD);
 }
 
 bool KernelSide::wait_for_serve() {

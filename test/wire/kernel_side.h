@@ -83,7 +83,12 @@ class KernelSide {
   Answer wait(std::uint64_t unique);
   Answer call(std::uint32_t opcode, std::uint64_t inode, std::string_view body = {});
   bool answered(std::uint64_t unique) const;
+  std::uint64_t start_open(std::uint64_t inode, std::uint32_t flags);
   std::vector<Heard> heard() const;
+  std::size_t heard_answers() const;
+  // Every name that a lookup has found, by directory, with the inode that it was last.
+  using Names = std::map<std::pair<std::uint64_t, std::string>, std::uint64_t>;
+  Names known_names() const;
   const fuse_init_out& init_answer() const { return init_answer_; }
 
   // --- what a program does
@@ -115,12 +120,14 @@ class KernelSide {
   // --- the end
   void stop() { filesystem_->stop(); }
   void hang_up();         // the mount goes away, from the kernel's side
+  void stop_listening();  // no answer can be given any more; requests still can
   bool wait_for_serve();  // false: serve() has not returned within a minute
 
  private:
   void shake_hands();
   void listen();
   void hear(std::string_view message);
+  void release_what_is_open();
 
   int socket_ = -1;
   std::optional<fs::Filesystem> filesystem_;
@@ -131,6 +138,10 @@ class KernelSide {
   std::uint64_t last_unique_ = 0;
   std::map<std::uint64_t, Answer> answers_;
   std::vector<Heard> heard_;
+  Names known_;
+  std::map<std::uint64_t, Descriptor> open_files_;        // by handle
+  std::map<std::uint64_t, Descriptor> open_directories_;  // by handle
+  bool deaf_ = false;                                     // no answers come
   bool served_ = false;
 
   std::thread server_;
