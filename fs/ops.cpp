@@ -140,6 +140,7 @@ void readlink(Context& context, Reply reply, fuse_ino_t inode) {
 
 void opendir(Context& context, Reply reply, fuse_ino_t inode, fuse_file_info* file) {
   auto node = std::make_unique<HeldNode>(resolve(context, inode));
+  if (node->entry->kind != Kind::directory) return reply.error(ENOTDIR);
   file->fh = reinterpret_cast<std::uint64_t>(node.get());
   if (reply.opened(*file)) std::ignore = node.release();  // releasedir's
 }
@@ -180,6 +181,7 @@ void fsyncdir(Context&, Reply reply, fuse_ino_t, int, fuse_file_info*) {
 // anybody's. (default_permissions lets root through.) O_DIRECT is refused because sysfs files have no such
 // way.
 int refuse_open(const model::Stat& stat, int flags) {
+  if (stat.kind != Kind::file) return EINVAL;  // the kernel opens no other
   if ((flags & O_DIRECT) != 0) return EINVAL;
   const int access = flags & O_ACCMODE;
   if ((access == O_RDONLY || access == O_RDWR) && (stat.mode & 0444) == 0) return EACCES;
