@@ -6,6 +6,7 @@
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <memory>
@@ -22,6 +23,7 @@ using model::Kind;
 // The kernel may keep names and attributes for ever: every change is told to it (notifier.h).
 constexpr double kForEver = 1e9;
 constexpr blksize_t kBlock = 4096;
+constexpr std::size_t kMostListed = std::size_t{1} << 20U;  // in one answer, whatever is asked for
 
 // --- rendering
 
@@ -148,6 +150,7 @@ void opendir(Context& context, Reply reply, fuse_ino_t inode, fuse_file_info* fi
 void readdir(Context& context, Reply reply, fuse_ino_t, std::size_t size, off_t offset,
              fuse_file_info* file) {
   const auto& node = *reinterpret_cast<const HeldNode*>(file->fh);
+  size = std::min(size, kMostListed);
   std::string buffer(size, '\0');
   std::size_t used = 0;
   const auto fits = [&](const model::DirectoryEntry& entry) {
