@@ -142,7 +142,7 @@ class KernelSide {
   Names known_;
   std::map<std::uint64_t, Descriptor> open_files_;        // by handle
   std::map<std::uint64_t, Descriptor> open_directories_;  // by handle
-  std::atomic<bool> ending_ = false;  // answers need not come any more
+  std::atomic<bool> ending_ = false;                      // answers need not come any more
   bool served_ = false;
 
   std::thread server_;
