@@ -287,7 +287,7 @@ TEST_CASE("there is always a worker left to read the next request") {
   const auto create = [&](unsigned n) {
     return kernel.start_write(open_or_fail(kernel, kSlowCreate, O_WRONLY), uuid_of(n));
   };
-  for (unsigned round = 0; round < 100; ++round) {
+  for (unsigned round = 0; round < 40; ++round) {
     // More workers than are kept become idle at once, and while they decide who leaves, others are taken up.
     slow.driver.probes.close();
     std::vector<std::uint64_t> requests;
