@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 
 #include "fuse.h"
@@ -27,6 +28,63 @@ void complete_init_answer(iovec* parts, int count) {
   answer->flags |= init_offers & FUSE_PARALLEL_DIROPS;
 }
 
+// What a request of this kind has at least behind its header.
+std::size_t fixed_part(std::uint32_t opcode) {
+  switch (opcode) {
+    case FUSE_INIT:
+      return offsetof(fuse_init_in, flags2);
+    case FUSE_FORGET:
+      return sizeof(fuse_forget_in);
+    case FUSE_BATCH_FORGET:
+      return sizeof(fuse_batch_forget_in);
+    case FUSE_INTERRUPT:
+      return sizeof(fuse_interrupt_in);
+    case FUSE_GETATTR:
+      return sizeof(fuse_getattr_in);
+    case FUSE_SETATTR:
+      return sizeof(fuse_setattr_in);
+    case FUSE_MKNOD:
+      return sizeof(fuse_mknod_in);
+    case FUSE_CREATE:
+      return sizeof(fuse_create_in);
+    case FUSE_READ:
+    case FUSE_READDIR:
+      return sizeof(fuse_read_in);
+    case FUSE_WRITE:
+      return sizeof(fuse_write_in);
+    case FUSE_RELEASE:
+    case FUSE_RELEASEDIR:
+      return sizeof(fuse_release_in);
+    case FUSE_POLL:
+      return sizeof(fuse_poll_in);
+    default:
+      return 0;  // names and small structs, of which nothing is believed
+  }
+}
+
+// What the request itself says that it carries.
+std::size_t payload(const fuse_in_header* header, std::size_t size) {
+  const auto* const body = reinterpret_cast<const char*>(header + 1);
+  if (header->opcode == FUSE_WRITE) return reinterpret_cast<const fuse_write_in*>(body)->size;
+  if (header->opcode != FUSE_SETXATTR || size < FUSE_COMPAT_SETXATTR_IN_SIZE) return 0;
+  const std::size_t name = strnlen(body + FUSE_COMPAT_SETXATTR_IN_SIZE, size - FUSE_COMPAT_SETXATTR_IN_SIZE);
+  return FUSE_COMPAT_SETXATTR_IN_SIZE + name + 1 + reinterpret_cast<const fuse_setxattr_in*>(body)->size;
+}
+
+// libfuse takes a message's word for its own size. The kernel's can be trusted; whoever else has the
+// descriptor's other end gets EIO for a message that is not all there.
+bool is_whole(const fuse_in_header* header, std::size_t size) {
+  const std::size_t fixed = fixed_part(header->opcode);
+  const std::size_t body = size - sizeof *header;
+  return header->len == size && body >= fixed && body - fixed >= payload(header, body);
+}
+
+void refuse(int fd, const fuse_in_header* header) {
+  if (header->opcode == FUSE_FORGET || header->opcode == FUSE_BATCH_FORGET) return;  // never answered
+  const fuse_out_header answer{.len = sizeof answer, .error = -EIO, .unique = header->unique};
+  [[maybe_unused]] const ssize_t written = ::write(fd, &answer, sizeof answer);
+}
+
 }  // namespace
 
 bool Channel::carry(fuse_session* session, int fd) {
@@ -38,16 +96,24 @@ bool Channel::carry(fuse_session* session, int fd) {
 }
 
 ssize_t Channel::read(int fd, void* buffer, std::size_t size, void*) {
-  const ssize_t got = ::read(fd, buffer, size);
-  if (got >= static_cast<ssize_t>(sizeof(fuse_in_header))) {
-    const auto* const header = static_cast<const fuse_in_header*>(buffer);
-    if (header->opcode == FUSE_INIT &&
-        got >= static_cast<ssize_t>(sizeof(fuse_in_header) + sizeof(fuse_init_in))) {
+  constexpr std::size_t kEnd = 2;  // a name may lack its end, and a second one may lack altogether
+  const auto* const header = static_cast<const fuse_in_header*>(buffer);
+  while (true) {
+    const ssize_t got = ::read(fd, buffer, size - kEnd);
+    if (got <= 0) return got;
+    const auto length = static_cast<std::size_t>(got);
+    if (length < sizeof *header) continue;
+    if (!is_whole(header, length)) {
+      refuse(fd, header);
+      continue;
+    }
+    std::memset(static_cast<char*>(buffer) + length, 0, kEnd);
+    if (header->opcode == FUSE_INIT) {
       init_unique = header->unique;
       init_offers = reinterpret_cast<const fuse_init_in*>(header + 1)->flags;
     }
+    return got;
   }
-  return got;
 }
 
 ssize_t Channel::write(int fd, iovec* parts, int count, void* userdata) {

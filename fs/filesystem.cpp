@@ -89,7 +89,7 @@ std::expected<void, std::string> Filesystem::Impl::make_session() {
   last_word.clear();
   session_ = fuse_session_new(&arguments.args, &operations(), sizeof(fuse_lowlevel_ops), &*context_);
   if (session_ == nullptr) return std::unexpected(fmt::format("bad mount options: {}", last_word));
-  workers_.emplace(session_);
+  workers_.emplace(session_, options_.most_workers);
   core_.tree().set_watcher(&*notifier_);
   return {};
 }

@@ -20,7 +20,8 @@ struct Options {
   std::vector<std::string> mount_options = {};  // as after -o: "allow_other", "ro", ...
   std::string source = "mdevfs";                // the first column of /proc/mounts
   std::function<void()> on_ready = {};          // called once, when the kernel's INIT has been answered
-  bool invalidate = true;  // false: the kernel is never told what is gone (for tests of that)
+  unsigned most_workers = 0;  // 0: as many as there are requests at once (a limit is for tests)
+  bool invalidate = true;     // false: the kernel is never told what is gone (for tests of that)
 };
 
 // Thread-safety: serve() from one thread; stop() from any thread and from a signal handler.

@@ -6,6 +6,7 @@
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <memory>
@@ -22,6 +23,7 @@ using model::Kind;
 // The kernel may keep names and attributes for ever: every change is told to it (notifier.h).
 constexpr double kForEver = 1e9;
 constexpr blksize_t kBlock = 4096;
+constexpr std::size_t kMostListed = std::size_t{1} << 20U;  // in one answer, whatever is asked for
 
 // --- rendering
 
@@ -140,6 +142,7 @@ void readlink(Context& context, Reply reply, fuse_ino_t inode) {
 
 void opendir(Context& context, Reply reply, fuse_ino_t inode, fuse_file_info* file) {
   auto node = std::make_unique<HeldNode>(resolve(context, inode));
+  if (node->entry->kind != Kind::directory) return reply.error(ENOTDIR);
   file->fh = reinterpret_cast<std::uint64_t>(node.get());
   if (reply.opened(*file)) std::ignore = node.release();  // releasedir's
 }
@@ -147,6 +150,7 @@ void opendir(Context& context, Reply reply, fuse_ino_t inode, fuse_file_info* fi
 void readdir(Context& context, Reply reply, fuse_ino_t, std::size_t size, off_t offset,
              fuse_file_info* file) {
   const auto& node = *reinterpret_cast<const HeldNode*>(file->fh);
+  size = std::min(size, kMostListed);
   std::string buffer(size, '\0');
   std::size_t used = 0;
   const auto fits = [&](const model::DirectoryEntry& entry) {
@@ -180,6 +184,7 @@ void fsyncdir(Context&, Reply reply, fuse_ino_t, int, fuse_file_info*) {
 // anybody's. (default_permissions lets root through.) O_DIRECT is refused because sysfs files have no such
 // way.
 int refuse_open(const model::Stat& stat, int flags) {
+  if (stat.kind != Kind::file) return EINVAL;  // the kernel opens no other
   if ((flags & O_DIRECT) != 0) return EINVAL;
   const int access = flags & O_ACCMODE;
   if ((access == O_RDONLY || access == O_RDWR) && (stat.mode & 0444) == 0) return EACCES;

@@ -32,7 +32,8 @@ struct Message {
 
 }  // namespace
 
-Workers::Workers(fuse_session* session) : session_(session), wake_(eventfd(0, EFD_CLOEXEC)) {
+Workers::Workers(fuse_session* session, unsigned most)
+    : session_(session), most_(most == 0 ? SIZE_MAX : most), wake_(eventfd(0, EFD_CLOEXEC)) {
   if (wake_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
   struct sigaction action{};
   action.sa_handler = do_nothing;  // without SA_RESTART: the read must return
@@ -58,6 +59,7 @@ void Workers::run() {
 
 void Workers::start_one() {
   const std::lock_guard lock(mutex_);
+  if (threads_.size() >= most_) return;
   ++idle_;
   const auto at = threads_.emplace(threads_.end());
   try {

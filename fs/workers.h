@@ -20,7 +20,7 @@ namespace mdevfs::fs {
 // Thread-safety: run() from one thread, stop() from any and from a signal handler.
 class Workers {
  public:
-  explicit Workers(fuse_session* session);
+  Workers(fuse_session* session, unsigned most);  // 0: no limit
   ~Workers();
 
   // Works until the session ends (unmounted) or stop(); then waits for those still at work.
@@ -37,6 +37,7 @@ class Workers {
   void wait_for_the_end();
 
   fuse_session* const session_;
+  const std::size_t most_;
   int wake_;  // an eventfd: readable when it is time to end
   std::atomic<int> idle_{0};
   std::atomic<bool> stopping_{false};

@@ -41,10 +41,8 @@ Result<void> store_attribute(Object& object, Slot slot, std::string_view text) {
 Driver::Driver(Core& owner, std::shared_ptr<Module> owner_module, DriverInfo driver_info)
     : Object(owner), module(std::move(owner_module)), info(std::move(driver_info)) {
   const auto add = [&](Entry entry, const DeviceAttribute* attribute) {
-    entry.slot = kFirstExtra + static_cast<unsigned>(group_entries_.size());
-    group_entries_.push_back(std::move(entry));
     attributes_.push_back(attribute);
-    return group_entries_.back().slot;
+    return add_extra(group_entries_, std::move(entry));
   };
   for (const AttributeGroup& group : info.groups) {
     const Slot in = add(directory(group.name, Device::kGroups, Slot::device_directory), nullptr);

@@ -63,7 +63,7 @@ class Driver : public Object {
 
   // The entries of the groups on a device, in slots of the device's own.
   const ExtraEntries& group_entries() const { return group_entries_; }
-  const DeviceAttribute& attribute(Slot slot) const { return *attributes_[index(slot) - index(kFirstExtra)]; }
+  const DeviceAttribute& attribute(Slot slot) const { return *attributes_[extra_place(slot)]; }
 
   const std::shared_ptr<Module> module;
   const DriverInfo info;

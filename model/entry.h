@@ -43,6 +43,7 @@ struct Entry {
   mode_t mode = 0;
   Part part = kSelf;
   Slot slot = Slot::none;
+  Slot owner = Slot::none;      // the first slot of the kind of object that has it; none: it is an extra one
   Slot directory = Slot::none;  // the slot of the same object that holds it; none: `place` says where it is
   std::string name = {};        // empty: `name_of` says
   std::string (*name_of)(const Object&) = nullptr;
@@ -54,8 +55,10 @@ struct Entry {
 };
 
 // The entries that an object has beside its kind's: a driver's attribute groups, a module's parameters.
-// Slots count from kFirstExtra.
 using ExtraEntries = std::vector<Entry>;
+
+// Gives the entry the slot of its place. The slot.
+Slot add_extra(ExtraEntries& entries, Entry entry);
 
 // Thread-safety: immutable once made.
 class Schema {
@@ -66,6 +69,11 @@ class Schema {
   }
 
   const Entry& at(Slot slot) const { return entries_[index(slot)]; }
+  // The same for an object that is known by its own directory's slot; of other kinds' slots, an entry of
+  // none.
+  const Entry& at(Slot self, Slot slot) const;
+  // The same where the object is gone: what the slot alone says.
+  static const Entry& of_the_gone(Slot slot);
   // The slots whose `directory` is this one.
   std::span<const Slot> children(Slot directory) const { return children_[index(directory)]; }
   // The slots of a part of an object, which is known by its own directory's slot.

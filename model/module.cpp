@@ -34,16 +34,14 @@ Result<std::string> show_refcnt(Object& object, Slot) {
 }
 
 Result<std::string> show_parameter(Object& object, Slot slot) {
-  return info_of(object).parameters[index(slot) - index(kFirstExtra)].text;
+  return info_of(object).parameters[extra_place(slot)].text;
 }
 
 }  // namespace
 
 Module::Module(Core& owner, ModuleInfo module_info) : Object(owner), info(std::move(module_info)) {
   for (const ModuleParameter& parameter : info.parameters) {
-    Entry entry = file(parameter.name, 0444, kParameters, Slot::module_parameters, show_parameter);
-    entry.slot = kFirstExtra + static_cast<unsigned>(parameters_.size());
-    parameters_.push_back(std::move(entry));
+    add_extra(parameters_, file(parameter.name, 0444, kParameters, Slot::module_parameters, show_parameter));
   }
 }
 

@@ -12,10 +12,11 @@ Object::~Object() {
 }
 
 const Entry& Object::extra_entry(Slot slot) const {
-  static const Entry nothing;
-  const auto* const entries = extra();
-  const auto i = index(slot) - index(kFirstExtra);
-  return entries != nullptr && i < entries->size() ? (*entries)[i] : nothing;
+  const auto* const entries = slot < kFirstExtra ? nullptr : extra();
+  const auto place = extra_place(slot);
+  if (entries != nullptr && place < entries->size() && (*entries)[place].slot == slot)
+    return (*entries)[place];
+  return Schema::get().at(self(), slot);
 }
 
 Extras& Object::extras() {

@@ -60,7 +60,10 @@ class Object : public std::enable_shared_from_this<Object> {
   virtual const ExtraEntries* extra() const { return nullptr; }
 
   const Entry& entry(Slot slot) const {
-    return slot < kFirstExtra ? Schema::get().at(slot) : extra_entry(slot);
+    if (slot < Slot::end) {
+      if (const Entry& own = Schema::get().at(slot); own.owner == self()) return own;
+    }
+    return extra_entry(slot);
   }
   bool shows(Part part) const REQUIRES_SHARED(kernfs_rwsem) { return (shown_ >> part) & 1U; }
   Gate& gate(Part part) { return gates_[part]; }

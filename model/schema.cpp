@@ -21,8 +21,33 @@ Schema::Schema() : entries_(index(Slot::end)), children_(index(Slot::end)), part
   define_device(*this);
 }
 
+namespace {
+const Entry nothing;
+}
+
+const Entry& Schema::at(Slot self, Slot slot) const {
+  return slot < Slot::end && at(slot).owner == self ? at(slot) : nothing;
+}
+
+const Entry& Schema::of_the_gone(Slot slot) {
+  // Their modes went with them; these are the usual ones.
+  static const Entry extra_file{.kind = Kind::file, .mode = 0444};
+  static const Entry extra_directory{.kind = Kind::directory, .mode = 0755};
+  if (slot < Slot::end) return get().at(slot);
+  if (slot < kFirstExtra) return nothing;
+  return slot < kFirstExtraDirectory ? extra_file : extra_directory;
+}
+
+Slot add_extra(ExtraEntries& entries, Entry entry) {
+  const Slot first = entry.kind == Kind::directory ? kFirstExtraDirectory : kFirstExtra;
+  entry.slot = first + static_cast<unsigned>(entries.size());
+  entries.push_back(std::move(entry));
+  return entries.back().slot;
+}
+
 void Schema::add(Slot slot, Entry entry) {
   entry.slot = slot;
+  entry.owner = self_;
   if (entry.directory != Slot::none) children_[index(entry.directory)].push_back(slot);
   parts_[index(self_)][entry.part].push_back(slot);
   entries_[index(slot)] = std::move(entry);

@@ -4,9 +4,12 @@
 // `object id << 12 | slot`; the object says whose, the slot says what. Slots are numbered over all objects,
 // so that a number whose object is long gone still says what it was (a directory, a file of such a mode).
 //
-// Slots from kFirstExtra on are an object's own (a driver's attributes, a module's parameters).
+// Slots from kFirstExtra on are an object's own (a driver's attributes, a module's parameters), by their
+// places in its ExtraEntries; those from kFirstExtraDirectory on are directories, so that they too say what
+// they were.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace mdevfs::model {
@@ -126,12 +129,16 @@ enum class Slot : std::uint16_t {
 
 inline constexpr unsigned kSlotBits = 12;
 inline constexpr auto kFirstExtra = static_cast<Slot>(1024);
+inline constexpr auto kFirstExtraDirectory = static_cast<Slot>(2048);
 
 constexpr unsigned index(Slot slot) {
   return static_cast<unsigned>(slot);
 }
 constexpr Slot operator+(Slot slot, unsigned n) {
   return static_cast<Slot>(index(slot) + n);
+}
+constexpr std::size_t extra_place(Slot slot) {
+  return index(slot) % index(kFirstExtra);
 }
 static_assert(index(Slot::end) < index(kFirstExtra));
 

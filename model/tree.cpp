@@ -55,14 +55,13 @@ void visit_own_children(Node directory, Visit visit) REQUIRES_SHARED(kernfs_rwse
 // --- from a number or a name to a node
 
 HeldNode Tree::resolve(std::uint64_t inode) const {
-  static const Entry nothing;
   const auto slot = static_cast<Slot>(inode & ((1U << kSlotBits) - 1));
   auto object = registry_.find(inode >> kSlotBits);
   if (object) {
     const Entry& entry = object->entry(slot);
-    return {std::move(object), slot, &entry};
+    if (entry.kind != Kind::none) return {std::move(object), slot, &entry};
   }
-  return {nullptr, slot, slot < Slot::end ? &Schema::get().at(slot) : &nothing};
+  return {nullptr, slot, &Schema::of_the_gone(slot)};
 }
 
 bool Tree::alive(const HeldNode& node) const {
@@ -84,7 +83,7 @@ Node Tree::find_child(Node directory, std::string_view name) {
 }
 
 Result<HeldNode> Tree::lookup(const HeldNode& directory, std::string_view name) const {
-  if (!directory.object) return fail(ENOENT);
+  if (!directory.object || directory.entry->kind != Kind::directory) return fail(ENOENT);
   const SharedLock lock(kernfs_rwsem);
   if (!directory.object->shows(directory.entry->part)) return fail(ENOENT);
   const Node found = find_child({directory.object.get(), directory.slot}, name);
@@ -320,6 +319,7 @@ void Tree::list(const HeldNode& held, std::uint64_t position,
 
 Result<std::string> Tree::readlink(const HeldNode& link) const {
   if (!link.object) return fail(ENOENT);
+  if (link.entry->kind != Kind::link) return fail(EINVAL);
   const SharedLock lock(kernfs_rwsem);
   if (link.entry->target == nullptr) return link.entry->show(*link.object, link.slot);
   const Node target = link.entry->target(*link.object);

@@ -65,7 +65,7 @@ KernelSide::KernelSide(model::Core& core, fs::Options options) {
 }
 
 KernelSide::~KernelSide() {
-  if (!deaf_) release_what_is_open();
+  if (!ending_) release_what_is_open();
   stop();
   server_.join();
   filesystem_.reset();  // closes its end, which ends the listener
@@ -349,13 +349,18 @@ std::vector<std::string> KernelSide::names_in(std::string_view path) {
 
 // --- the end
 
+void KernelSide::stop() {
+  ending_ = true;
+  filesystem_->stop();
+}
+
 void KernelSide::hang_up() {
-  deaf_ = true;
+  ending_ = true;
   shutdown(socket_, SHUT_RDWR);
 }
 
 void KernelSide::stop_listening() {
-  deaf_ = true;
+  ending_ = true;
   shutdown(socket_, SHUT_RD);
 }
 

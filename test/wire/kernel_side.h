@@ -10,6 +10,7 @@
 
 #include <linux/fuse.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <map>
@@ -118,7 +119,7 @@ class KernelSide {
   std::vector<std::string> names_in(std::string_view path);  // without . and ..
 
   // --- the end
-  void stop() { filesystem_->stop(); }
+  void stop();
   void hang_up();         // the mount goes away, from the kernel's side
   void stop_listening();  // no answer can be given any more; requests still can
   bool wait_for_serve();  // false: serve() has not returned within a minute
@@ -141,7 +142,7 @@ class KernelSide {
   Names known_;
   std::map<std::uint64_t, Descriptor> open_files_;        // by handle
   std::map<std::uint64_t, Descriptor> open_directories_;  // by handle
-  bool deaf_ = false;                                     // no answers come
+  std::atomic<bool> ending_ = false;                      // answers need not come any more
   bool served_ = false;
 
   std::thread server_;
