@@ -17,8 +17,8 @@ using namespace std::chrono_literals;
 TEST_CASE("a child's lines are the transcript") {
   const auto ran = run_in_child([](const Print& print) { print("a"), print("b => ok"); }, 10s);
   CHECK(ran.transcript == "a\nb => ok\n");
-  CHECK(ran.failure == "");
-  CHECK(ran.skipped == "");
+  CHECK(ran.failure.empty());
+  CHECK(ran.skipped.empty());
 }
 
 TEST_CASE("a reason to skip is told apart from a failure") {
@@ -66,7 +66,7 @@ TEST_CASE("the scenario's view of the machine is private") {
     WARN("skipped: " << ran.skipped);
     return;
   }
-  CHECK(ran.failure == "");
+  CHECK(ran.failure.empty());
   CHECK(ran.transcript ==
         "ls /tmp/nothere => open: ENOENT\n"
         "sh ls -l /etc/passwd | cut -c1-22 =>\n  crw-rw-rw-    1 0     \n  exit 0\n"

@@ -13,7 +13,7 @@ TEST_CASE("escapes stand for one byte each") {
   CHECK(unescape("8d9a-\\000000000000") == std::string("8d9a-\0", 6) + "00000000000");
   CHECK(unescape("6\\xff") == "6\xff");
   CHECK(unescape("\\q\\x1") == "\\q\\x1");
-  CHECK(unescape("") == "");
+  CHECK(unescape("").empty());
 }
 
 TEST_CASE("a repetition repeats one character or one escape") {
