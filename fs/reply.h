@@ -26,7 +26,9 @@ class Reply {
 
   const fuse_ctx& caller() const { return *fuse_req_ctx(request_); }
 
-  void error(int value) { fuse_reply_err(take(), value); }
+  // The kernel drops an answer with an errno of 512 or more (a driver's probe may fail with one) and its
+  // caller would wait for ever: EIO goes in its place.
+  void error(int value) { fuse_reply_err(take(), value < kFirstInternal ? value : EIO); }
   void ok() { error(0); }
   void entry(const fuse_entry_param& entry) { fuse_reply_entry(take(), &entry); }
   void attributes(const struct stat& stat, double timeout) { fuse_reply_attr(take(), &stat, timeout); }
@@ -45,6 +47,7 @@ class Reply {
   void none() { fuse_reply_none(take()); }
 
  private:
+  static constexpr int kFirstInternal = 512;  // ERESTARTSYS, the first of the kernel's own errnos
   fuse_req_t take() { return std::exchange(request_, nullptr); }
   fuse_req_t request_;
 };

@@ -66,8 +66,8 @@ struct DirectoryEntry {
   std::uint64_t next = 0;  // the position of the entry after it
 };
 
-// Positions in a directory: 0 is `.`, 1 is `..`, then hashes of names (above them, where another name before it
-// hashes alike, the id of the entry's object), and kEndOfDirectory.
+// Positions in a directory: 0 is `.`, 1 is `..`, then hashes of names (above them, where another name before
+// it hashes alike, the id of the entry's object), and kEndOfDirectory.
 inline constexpr std::uint64_t kEndOfDirectory = 0x7fffffff;
 
 // Thread-safety: all functions from any thread.

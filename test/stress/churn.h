@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The clients of the stress that the report in the kernel's commit 49550787 describes: one creates mtty devices
-// without pause, some remove whatever is listed, some read. And the account of what they saw, in memory that
-// processes can share.
+// The clients of the stress that the report in the kernel's commit 49550787 describes: one creates mtty
+// devices without pause, some remove whatever is listed, some read. And the account of what they saw, in
+// memory that processes can share.
 #pragma once
 
 #include <array>

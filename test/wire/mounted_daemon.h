@@ -41,7 +41,7 @@ class MountedDaemon {
   [[noreturn]] void run(const fs::Options& options, const Setup& setup, int orders);
 
   std::string path_;
-  std::string control_;  // where the control filesystem is mounted
+  std::string control_;      // where the control filesystem is mounted
   unsigned connection_ = 0;  // its name there
   int orders_ = -1;
   pid_t daemon_ = -1;
