@@ -40,8 +40,8 @@ TEST_CASE("one line too many or too few in a block is one difference") {
   REQUIRE(report.differences.size() == 2);
   CHECK(report.differences[0].where == "tree /a");
   CHECK(report.differences[0].kernel == "2");
-  CHECK((report.differences[0].here).empty());
-  CHECK((report.differences[1].kernel).empty());
+  CHECK(report.differences[0].here.empty());
+  CHECK(report.differences[1].kernel.empty());
   CHECK(report.differences[1].here == "5");
   CHECK(report.equal == 4);
 }
@@ -149,7 +149,7 @@ TEST_CASE("the list of exceptions is read, and mistakes in it are told by line")
   REQUIRE(parsed->size() == 2);
   CHECK((*parsed)[0].scenarios == std::vector<std::string>{"a", "b"});
   CHECK((*parsed)[0].kernel == "x => y");
-  CHECK(((*parsed)[0].here).empty());
+  CHECK((*parsed)[0].here.empty());
   CHECK((*parsed)[1].here == "z");
   CHECK(as_markdown(*parsed) ==
         "- because (a, b)\n  - kernel: `x => y`<br>here: (nothing)\n"
