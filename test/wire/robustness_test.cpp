@@ -23,7 +23,6 @@ using model::fail;
 
 namespace {
 
-constexpr std::uint64_t kSlotMask = (1U << model::kSlotBits) - 1;
 
 struct Machine {
   model::Core core;
