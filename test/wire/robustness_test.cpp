@@ -163,7 +163,7 @@ class Noise {
   bool send(std::uint64_t unique) {
     fuse_in_header header{};
     header.unique = unique;
-    header.opcode = opcode();
+    header.opcode = any_opcode();
     header.nodeid = some(3) == 0 ? random_() : some(3) == 0 ? some(1U << 20U) : one_of(inodes_);
     header.uid = static_cast<std::uint32_t>(random_());
     std::string body(some(40) == 0 ? some(100'000) : some(120), '\0');
@@ -171,8 +171,19 @@ class Noise {
     place_handle(header.opcode, body);
     header.len = static_cast<std::uint32_t>(some(20) == 0 ? random_() : sizeof header + body.size());
     kernel_.send_message(text_of(header, body));
+    if (header.opcode == FUSE_OPEN || header.opcode == FUSE_OPENDIR)
+      opens_.emplace_back(unique, header.opcode);
     return header.opcode != FUSE_FORGET && header.opcode != FUSE_BATCH_FORGET &&
            header.opcode != FUSE_INTERRUPT;
+  }
+
+  void close_what_it_opened() {
+    for (const auto& [unique, opcode] : opens_) {
+      const Answer answer = kernel_.wait(unique);
+      if (answer.error != 0) continue;
+      const Descriptor opened{kRoot, from_bytes<fuse_open_out>(answer.body).fh, 0};
+      opcode == FUSE_OPEN ? kernel_.close(opened) : kernel_.closedir(opened);
+    }
   }
 
  private:
@@ -182,7 +193,7 @@ class Noise {
     return values[some(values.size())];
   }
 
-  std::uint32_t opcode() {
+  std::uint32_t any_opcode() {
     while (true) {
       const auto code = static_cast<std::uint32_t>(some(30) == 0 ? random_() : some(60));
       // DESTROY is the end; a RELEASE needs a handle of its own; the rest is an answer to what we never ask.
@@ -209,6 +220,7 @@ class Noise {
   std::vector<std::uint64_t> inodes_;
   std::vector<std::uint64_t> files_;
   std::vector<std::uint64_t> directories_;
+  std::vector<std::pair<std::uint64_t, std::uint32_t>> opens_;
 };
 
 }  // namespace
@@ -225,6 +237,7 @@ TEST_CASE("noise") {
     if (noise.send(unique)) wanted.insert(unique);
   }
   for (const auto unique : wanted) kernel.wait(unique);
+  noise.close_what_it_opened();
   CHECK(kernel.getattr(kRoot));
   CHECK(kernel.cat(kSlowType + "/name") == "Slow A\n");
   std::set<std::uint64_t> answered;
