@@ -57,6 +57,15 @@ Outcome<> check_not_mounted(const std::string& path) {
   return {};
 }
 
+bool is_executable_somewhere(const std::string& program) {
+  const char* const path = std::getenv("PATH");
+  std::istringstream directories(std::string("/usr/bin:") + (path != nullptr ? path : ""));
+  for (std::string directory; std::getline(directories, directory, ':');) {
+    if (access((directory + "/" + program).c_str(), X_OK) == 0) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Outcome<> check_fuse_device() {
@@ -70,13 +79,16 @@ Outcome<> check_fuse_device() {
 
 Outcome<> check_fusermount() {
   if (geteuid() == 0) return {};
-  const char* const path = std::getenv("PATH");
-  std::istringstream directories(std::string("/usr/bin:") + (path != nullptr ? path : ""));
-  for (std::string directory; std::getline(directories, directory, ':');) {
-    if (access((directory + "/fusermount3").c_str(), X_OK) == 0) return {};
+  if (!is_executable_somewhere("fusermount3")) {
+    return failure(
+        "fusermount3 is missing, which mounts for ordinary users: install the package fuse3, or be root");
   }
+  // Containers and chroots may lack it, and then nothing but a kill of the daemon and root's umount ends the
+  // mount.
+  if (access("/etc/mtab", R_OK) == 0) return {};
   return failure(
-      "fusermount3 is missing, which mounts for ordinary users: install the package fuse3, or be root");
+      "there is no /etc/mtab, without which fusermount3 does not unmount: make it with "
+      "'ln -s /proc/self/mounts /etc/mtab' as root");
 }
 
 Outcome<std::string> check_mountpoint(const std::string& path) {

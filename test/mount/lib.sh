@@ -99,6 +99,19 @@ needs_user_namespaces() {
     skip "user namespaces are not allowed here"
 }
 
+# make_chroot DIRECTORY...: $WORK/root, with the system's programs, $WORK itself and these directories of the host's.
+make_chroot() {
+  local directory
+  mkdir -p "$WORK"/root/{usr,etc,proc,sys,dev,tmp,mnt}
+  chmod 755 "$WORK/root" "$WORK"/root/*
+  for directory in usr tmp "$@"; do mount --rbind "/$directory" "$WORK/root/$directory" || fail "set-up"; done
+  for directory in bin sbin lib lib64; do cp -P "/$directory" "$WORK/root/"; done
+}
+remove_chroot() {
+  local directory
+  for directory in "$WORK"/root/{usr,etc,proc,sys,dev,tmp}; do ! mountpoint -q "$directory" || umount -l "$directory"; done
+}
+
 for cases in "${BASH_SOURCE%/*}"/cases/*.sh; do
   # shellcheck source=/dev/null
   . "$cases"

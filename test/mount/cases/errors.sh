@@ -89,6 +89,14 @@ root_no_fusermount() {
   umount "$WORK/mnt"
 }
 
+root_no_mtab() {
+  make_chroot proc
+  mknod -m 666 "$WORK/root/dev/fuse" c 10 229 && mknod -m 666 "$WORK/root/dev/null" c 1 3 || fail "set-up"
+  cp /etc/ld.so.cache "$WORK/root/etc/" && chown 65534 "$WORK/mnt" || fail "set-up"
+  expect_refusal 1 "ln -s /proc/self/mounts /etc/mtab" chroot --userspec=65534:65534 "$WORK/root" "$MDEVFS" mount "$WORK/mnt"
+  remove_chroot
+}
+
 # Root without CAP_SYS_ADMIN, as in most containers.
 root_not_permitted() {
   local powerless=(setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin)

@@ -224,17 +224,14 @@ root_nothing_is_left() { nothing_is_left; }
 
 # In a chroot whose root is not a mount of its own.
 root_inside_a_chroot() {
-  local directory
-  mkdir -p root/{usr,etc,proc,sys,dev,tmp,mnt}
-  for directory in usr proc sys dev etc tmp; do mount --rbind /$directory root/$directory || fail "set-up"; done
-  for directory in bin sbin lib lib64; do cp -P /$directory root/; done
+  make_chroot proc sys dev etc
   mount --make-rshared /
   local before
   before=$(cat /proc/self/mountinfo)
   expect_equal mtty "$(chroot root "$MDEVFS" run --backend mtty ls /sys/class/mdev_bus)"
   expect_equal "$before" "$(cat /proc/self/mountinfo)"
   mount --make-rprivate /
-  for directory in usr proc sys dev etc tmp; do umount -l root/$directory; done
+  remove_chroot
 }
 
 # The kernel's count of unanswered requests is back at nothing after work from several processes.
