@@ -160,6 +160,9 @@ class Runner {
     command_ = fork();
     if (command_ < 0) return failure("cannot start the command: {}", error_text());
     if (command_ > 0) return {};
+    // The guard finds the command by its mounts, which it has not got yet.
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != runner_) std::_Exit(kExitFailure);
     guard_lifeline_.write.reset();
     daemon_lifeline_.write.reset();
     if (auto built = build_view(); !built) {
@@ -175,9 +178,16 @@ class Runner {
     if (auto moved = move_tree_to_sys(staging_, bound_); !moved) return moved;
     if (auto covered = cover_mdevctl_directory(staging_, request_.mdevctl_directory); !covered)
       return covered;
-    // A working directory in /sys would still be the host's.
-    if (directory.starts_with("/sys") && chdir(directory.c_str()) != 0) {
-      return failure("the working directory {} is not there under the command", directory);
+    return enter_again(directory);
+  }
+
+  // A working directory in what has been covered would still be the host's.
+  static Outcome<> enter_again(const std::string& directory) {
+    for (const std::string covered : {"/sys", "/etc/mdevctl.d"}) {
+      if (directory != covered && !directory.starts_with(covered + "/")) continue;
+      if (chdir(directory.c_str()) != 0) {
+        return failure("the working directory {} is not there under the command", directory);
+      }
     }
     return {};
   }
@@ -188,7 +198,6 @@ class Runner {
     for (const std::string& argument : request_.command)
       arguments.push_back(const_cast<char*>(argument.c_str()));
     arguments.push_back(nullptr);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
     sigprocmask(SIG_SETMASK, &callers_mask_, nullptr);
     execvp(arguments[0], arguments.data());
     int error = errno;
@@ -231,6 +240,7 @@ class Runner {
   }
 
   const RunRequest& request_;
+  const pid_t runner_ = getpid();
   sigset_t callers_mask_{};
   std::string staging_;
   std::vector<std::string> bound_;

@@ -65,6 +65,23 @@ root_working_directory_in_sys() {
   expect_equal "/sys/class mdev_bus" "$(cd /sys/class && "$MDEVFS" run sh -c 'echo "$PWD" "$(ls -d mdev_bus)"')"
 }
 
+# Nor does it write into the host's /etc/mdevctl.d because it started there.
+root_working_directory_in_mdevctl_directory() {
+  [ -d /etc/mdevctl.d ] || skip "there is no /etc/mdevctl.d"
+  (cd /etc/mdevctl.d && "$MDEVFS" run touch stray) || fail "no run"
+  [ ! -e /etc/mdevctl.d/stray ] || fail "it is the host's"
+  mkdir -p "$WORK/definitions/mtty" && mount --bind "$WORK/definitions" /etc/mdevctl.d || fail "set-up"
+  expect_status 1 sh -c "cd /etc/mdevctl.d/mtty && exec $MDEVFS run true"
+  expect_equal "mdevfs: the working directory /etc/mdevctl.d/mtty is not there under the command" "$err"
+}
+
+inside_itself() {
+  needs_user_namespaces
+  expect_equal $'mtty\nmdpy' "$("$MDEVFS" run --backend mtty sh -c "ls /sys/class/mdev_bus; $MDEVFS run --backend mdpy ls /sys/class/mdev_bus")"
+}
+root_inside_itself() { inside_itself; }
+user_inside_itself() { inside_itself; }
+
 private_mdevctl_directory() {
   needs_user_namespaces
   [ -d /etc/mdevctl.d ] || skip "there is no /etc/mdevctl.d"
