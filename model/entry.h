@@ -78,6 +78,8 @@ class Schema {
   std::span<const Slot> children(Slot directory) const { return children_[index(directory)]; }
   // The slots of a part of an object, which is known by its own directory's slot.
   std::span<const Slot> part(Slot self, Part part) const { return parts_[index(self)][part]; }
+  // The slots that are shown in other objects' directories under the object's own name.
+  std::span<const Slot> elsewhere(Slot self) const { return elsewhere_[index(self)]; }
 
   // For the tables. The entries of one kind of object follow one another, its own directory first.
   void begin(Slot self) { self_ = self; }
@@ -91,6 +93,7 @@ class Schema {
   std::vector<Entry> entries_;
   std::vector<std::vector<Slot>> children_;
   std::vector<std::array<std::vector<Slot>, kParts>> parts_;
+  std::vector<std::vector<Slot>> elsewhere_;
 };
 
 }  // namespace mdevfs::model

@@ -144,6 +144,7 @@ void Core::release(Device& device) {
 
 // Appear, probe, link, activate.
 Result<void> Core::bring_up(Device& device) {
+  tree_.prefetch_places(device);
   tree_.appear(device, {kSelf, Device::kBase, Device::kRemove});
   if (const auto attached = attach_driver(device); !attached) {
     tree_.vanish(device, {Device::kRemove, Device::kBase, kSelf});

@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "entry.h"
-#include "sorted_chunks.h"
+#include "hash_buckets.h"
 
 namespace mdevfs::model {
 
@@ -29,6 +29,8 @@ class Members {
   void insert(Node node);
   void erase(Node node);
   Node find(std::string_view name) const;
+  // For a directory of many, where an insert waits for memory: see HashBuckets.
+  void prefetch(std::uint32_t hash) const { items_.prefetch(hash); }
 
   // Visits the members whose hash is at least this, in order, until visit(item) returns false.
   template <typename Visit>
@@ -40,7 +42,7 @@ class Members {
   std::size_t directories() const { return directories_; }
 
  private:
-  SortedChunks<Item> items_;
+  HashBuckets<Item> items_;
   std::size_t directories_ = 0;
 };
 

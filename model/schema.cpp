@@ -12,7 +12,11 @@
 
 namespace mdevfs::model {
 
-Schema::Schema() : entries_(index(Slot::end)), children_(index(Slot::end)), parts_(index(Slot::end)) {
+Schema::Schema()
+    : entries_(index(Slot::end)),
+      children_(index(Slot::end)),
+      parts_(index(Slot::end)),
+      elsewhere_(index(Slot::end)) {
   define_root(*this);
   define_module(*this);
   define_device_class(*this);
@@ -50,6 +54,7 @@ void Schema::add(Slot slot, Entry entry) {
   entry.owner = self_;
   if (entry.directory != Slot::none) children_[index(entry.directory)].push_back(slot);
   parts_[index(self_)][entry.part].push_back(slot);
+  if (entry.place != nullptr && entry.name_of == nullptr) elsewhere_[index(self_)].push_back(slot);
   entries_[index(slot)] = std::move(entry);
 }
 

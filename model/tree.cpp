@@ -442,6 +442,16 @@ void Tree::finish(Changes changes) {
   if (watcher != nullptr && !changes.empty()) watcher->publish(std::move(changes));
 }
 
+void Tree::prefetch_places(Object& object) const {
+  const auto hash = object.name_hash();
+  const Schema& schema = Schema::get();
+  const SharedLock lock(kernfs_rwsem);
+  for (const Slot slot : schema.elsewhere(object.self())) {
+    const Node directory = schema.at(slot).place(object);
+    if (auto* const members = directory.object->members(directory.slot)) members->prefetch(hash);
+  }
+}
+
 void Tree::appear(Object& object, std::initializer_list<Part> parts) {
   Changes changes;
   {

@@ -107,6 +107,10 @@ class Tree {
   void appear(Object& object, std::initializer_list<Part> parts) EXCLUDES(kernfs_rwsem);
   void vanish(Object& object, std::initializer_list<Part> parts) EXCLUDES(kernfs_rwsem);
 
+  // An object is about to appear in the directories of others. Its places there are far apart in memory:
+  // fetched side by side, they cost one wait for it instead of two each.
+  void prefetch_places(Object& object) const EXCLUDES(kernfs_rwsem);
+
   // The same as steps of a bigger change, made under one lock; finish() publishes it.
   void appear_locked(Object& object, Part part, Changes& changes) REQUIRES(kernfs_rwsem);
   bool vanish_locked(Object& object, Part part, Changes& changes) REQUIRES(kernfs_rwsem);

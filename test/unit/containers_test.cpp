@@ -3,42 +3,54 @@
 #include <set>
 
 #include "catch.h"
+#include "model/hash_buckets.h"
 #include "model/members.h"
 #include "model/number_pool.h"
-#include "model/sorted_chunks.h"
 
 using namespace mdevfs::model;
 
-TEST_CASE("sorted chunks hold what a std::set holds, whatever comes and goes") {
+namespace {
+
+struct Hashed {
+  std::uint32_t hash = 0;
+  auto operator<=>(const Hashed&) const = default;
+};
+
+}  // namespace
+
+TEST_CASE("hash buckets hold what a std::set holds, whatever comes and goes") {
   std::mt19937 random(7);  // NOLINT: the same every time
-  SortedChunks<int> chunks;
-  std::set<int> set;
+  // Spread over all hashes, and all of them in one bucket.
+  const auto spread = GENERATE(700'000U, 1U);
+  HashBuckets<Hashed> buckets;
+  std::set<Hashed> set;
   for (int i = 0; i < 20000; ++i) {
-    const int value = static_cast<int>(random() % 3000);
+    const Hashed value{static_cast<std::uint32_t>(random() % 3000) * spread};
     if (random() % 3 != 0) {
-      if (set.insert(value).second) chunks.insert(value);
+      if (set.insert(value).second) buckets.insert(value);
     } else {
-      CHECK(chunks.erase(value) == (set.erase(value) == 1));
+      CHECK(buckets.erase(value) == (set.erase(value) == 1));
     }
   }
-  REQUIRE(chunks.size() == set.size());
-  for (const int from : {0, 1, 1500, 2999, 3000, *set.begin(), *set.rbegin()}) {
-    std::vector<int> walked;
-    chunks.walk(from, [&](int value) {
+  REQUIRE(buckets.size() == set.size());
+  for (const Hashed from :
+       {Hashed{0}, Hashed{1500 * spread}, Hashed{3000 * spread}, *set.begin(), *set.rbegin()}) {
+    std::vector<Hashed> walked;
+    buckets.walk(from, [&](const Hashed& value) {
       walked.push_back(value);
       return true;
     });
-    CHECK(walked == std::vector<int>(set.lower_bound(from), set.end()));
+    CHECK(walked == std::vector<Hashed>(set.lower_bound(from), set.end()));
   }
-  for (const int value : set) chunks.erase(value);
-  CHECK(chunks.empty());
+  for (const Hashed& value : set) CHECK(buckets.erase(value));
+  CHECK(buckets.empty());
 }
 
 TEST_CASE("a walk ends where its visitor says") {
-  SortedChunks<int> chunks;
-  for (int i = 0; i < 1000; ++i) chunks.insert(i);
+  HashBuckets<Hashed> buckets;
+  for (std::uint32_t i = 0; i < 1000; ++i) buckets.insert({i << 20U});
   int visited = 0;
-  chunks.walk(100, [&](int) { return ++visited < 600; });
+  buckets.walk({100U << 20U}, [&](const Hashed&) { return ++visited < 600; });
   CHECK(visited == 600);
 }
 

@@ -23,7 +23,6 @@ using model::fail;
 
 namespace {
 
-
 struct Machine {
   model::Core core;
   SlowParent slow;
