@@ -17,6 +17,7 @@
 #include "device.h"
 #include "device_class.h"
 #include "driver.h"
+#include "log.h"
 #include "module.h"
 #include "number_pool.h"
 #include "parent.h"
@@ -40,6 +41,7 @@ class Core {
   Core& operator=(const Core&) = delete;
 
   Tree& tree() { return tree_; }
+  Log& log() { return log_; }
   Root& root() { return *root_; }
   Module& mdev_module() { return *mdev_module_; }
   DeviceClass& vfio_class() { return *vfio_class_; }
@@ -125,6 +127,7 @@ class Core {
   };
   Loaded* loaded(const Module& module) REQUIRES(modules_lock_);
 
+  Log log_;
   Tree tree_;
   std::shared_ptr<Root> root_;
   std::shared_ptr<Module> mdev_module_;

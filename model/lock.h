@@ -43,6 +43,7 @@ enum class Rank : std::uint8_t {
   kernfs,         // the tree: what is shown where, attributes
   registry,       // object ids
   notifier,       // the queue to the kernel
+  log,            // the kernel log: a leaf
 };
 
 #ifdef NDEBUG
