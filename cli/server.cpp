@@ -10,6 +10,7 @@
 #include <exception>
 #include <thread>
 
+#include "control/control.h"
 #include "process.h"
 #include "start_report.h"
 
@@ -101,8 +102,9 @@ Outcome<BackendList> find_backends(std::span<const std::string> names) {
 Outcome<> serve(const Service& service, const OnReady& on_ready) {
   std::signal(SIGPIPE, SIG_IGN);
   model::Core core({geteuid(), getegid()});
+  control::Control control(core);
   for (const backends::Backend* backend : service.backends) {
-    if (auto loaded = backend->load(core, {}); !loaded) {
+    if (auto loaded = control.load(std::string(backend->name), *backend); !loaded) {
       return failure("cannot load the backend {}: {}", backend->name, error_text(loaded.error().value));
     }
   }
