@@ -75,6 +75,7 @@ struct Backend {
   std::string_view summary;  // one line for `mdevfs backends`
   std::span<const Key> keys;
   std::span<const Group> groups;
+  bool complete = true;  // works without any key set; such a one is there unless others are asked for
   // Loads the module and registers its parents; nothing is left of it where that fails. EINVAL: a value.
   // EEXIST: it is loaded already, or what register_parent says. Unloading is the core's.
   model::Result<std::shared_ptr<Loaded>> (*load)(model::Core& core, const Settings& settings);

@@ -94,7 +94,9 @@ Outcome<BackendList> find_backends(std::span<const std::string> names) {
     if (std::ranges::find(found, backend) == found.end()) found.push_back(backend);
   }
   if (names.empty()) {
-    for (const backends::Backend& backend : backends::all()) found.push_back(&backend);
+    for (const backends::Backend& backend : backends::all()) {
+      if (backend.complete) found.push_back(&backend);
+    }
   }
   return found;
 }

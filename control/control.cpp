@@ -68,7 +68,7 @@ model::Result<void> Control::load(const std::string& name, const backends::Backe
   const auto unit = subsystem_->make_unit(name);
   if (!unit) return std::unexpected(unit.error());
   auto done = (*unit)->set_backend(backend.name);
-  if (done) done = (*unit)->go_live();
+  if (done && backend.complete) done = (*unit)->go_live();
   if (!done) std::ignore = subsystem_->drop_item(name);
   return done;
 }

@@ -23,7 +23,8 @@ class Control {
   Control(const Control&) = delete;
   Control& operator=(const Control&) = delete;
 
-  // mkdir NAME, echo BACKEND > backend, echo 1 > live, in one; nothing is left where one of them fails.
+  // mkdir NAME, echo BACKEND > backend, and, where the backend needs no other key, echo 1 > live, in one;
+  // nothing is left where one of them fails.
   // EEXIST: there is an item of that name. Otherwise what Backend::load says.
   model::Result<void> load(const std::string& name, const backends::Backend& backend);
 

@@ -187,7 +187,7 @@ Result<void> Unit::go_live() {
   const auto loaded = backends::find(backend_name())->load(core, *settings);
   const model::Lock lock(lock_);
   if (!loaded) {
-    explain(fmt::format("it cannot be loaded: error {}", -loaded.error().value));
+    if (loaded.error().value == EEXIST) explain("there is a module or a parent device of its name already");
     state_ = State::off;
     return std::unexpected(loaded.error());
   }

@@ -167,6 +167,8 @@ bool Core::add_placeholder(std::string_view directory, std::string_view name, Pl
       {"", Slot::root},           {"bus", Slot::bus},       {"class", Slot::class_},
       {"devices", Slot::devices}, {"kernel", Slot::kernel}, {"devices/virtual", Slot::devices_virtual},
       {"module", Slot::module},
+      {"kernel/config", Slot::kernel_config},
+      {"kernel/debug", Slot::kernel_debug},
   };
   const auto place = places.find(directory);
   if (place == places.end()) return false;

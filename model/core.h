@@ -127,7 +127,7 @@ class Core {
   void create_files_changed(const ParentDevice& device) EXCLUDES(mdev_list_lock);
 
   // A name without content in a directory of the root's ("", "class", "bus", "devices", "devices/virtual",
-  // "kernel", "module"), for a caller to bind something over. False, and without effect, where the tree has
+  // "kernel", "kernel/config", "kernel/debug", "module"), for a caller to bind something over. False, and without effect, where the tree has
   // an entry of its own.
   bool add_placeholder(std::string_view directory, std::string_view name, PlaceholderKind kind,
                        std::string_view target = {});

@@ -89,6 +89,7 @@ Backend mbochs() {
           .summary = "displays: 256 MB of video memory for all devices (the kernel's sample)",
           .keys = kKeys,
           .groups = {},
+          .complete = true,
           .load = load};
 }
 

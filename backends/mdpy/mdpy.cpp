@@ -74,6 +74,7 @@ Backend mdpy() {
           .summary = "framebuffers: 4 devices of any of three sizes (the kernel's sample)",
           .keys = kKeys,
           .groups = {},
+          .complete = true,
           .load = load};
 }
 

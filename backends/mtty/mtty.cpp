@@ -72,6 +72,7 @@ Backend mtty() {
           .summary = "serial ports: 24 in all, one or two to a device (the kernel's sample)",
           .keys = {},
           .groups = {},
+          .complete = true,
           .load = load};
 }
 

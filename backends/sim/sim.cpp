@@ -10,6 +10,8 @@
 // The last two are the driver's own: a full one answers in probe, with the errno that it is given.
 #include "sim.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <climits>
@@ -244,7 +246,12 @@ class LoadedSim final : public Loaded {
   model::Result<void> register_parent(const std::string& name, const Values& values) override {
     const Reader read(values, kParentKeys, name);
     auto types = driver_->types_named(read.text("types"));
-    if (!types) return std::unexpected(types.error());
+    if (!types) {
+      core_.log().print(
+          model::Level::error,
+          fmt::format("mdevfs: {}: {} has no types, or names one that is not there", module->name(), name));
+      return std::unexpected(types.error());
+    }
     const auto device = device_of(name, read.text("device_name"));
     if (!device) return std::unexpected(device.error());
     const auto parent = core_.register_parent(*device, driver_, std::move(*types));
@@ -336,6 +343,7 @@ Backend sim() {
           .summary = "anything: parents, types, attributes and counting as described (kernel/config/mdevfs)",
           .keys = kKeys,
           .groups = kGroups,
+          .complete = false,
           .load = load};
 }
 
