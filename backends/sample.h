@@ -14,21 +14,32 @@
 
 namespace mdevfs::backends {
 
-// The value of an int parameter, or what it is without one. EINVAL: not a number of that size.
-model::Result<int> int_parameter(const Parameters& parameters, const std::string& name, int otherwise);
+// The value of the module's int parameter `count`, or what it is without one. EINVAL: not a number of that
+// size, as the log says too.
+model::Result<int> count_parameter(model::Core& core, const std::string& module, const Parameters& parameters,
+                                   int otherwise);
+
+// The lines that its init function prints; {} is the major of its character device.
+using Greeting = std::vector<const char*>;
+
+void greet(model::Core& core, model::Module& module, const Greeting& greeting);
 
 template <typename SampleDriver, typename... Arguments>
-model::Result<void> load_sample(model::Core& core, model::ModuleInfo info, std::vector<model::TypeInfo> types,
-                                Arguments&&... arguments) {
+model::Result<void> load_sample(model::Core& core, model::ModuleInfo info, const Greeting& greeting,
+                                std::vector<model::TypeInfo> types, Arguments&&... arguments) {
   const std::string name = info.name;
   const auto module = core.load_module(std::move(info));
   if (!module) return std::unexpected(module.error());
+  greet(core, **module, greeting);
   const auto driver = core.make<SampleDriver>(*module, std::forward<Arguments>(arguments)...);
   core.add_driver(driver);
   const auto device = core.add_parent_device(**module, core.add_class(**module, name), name);
   const auto parent = device ? core.register_parent(*device, driver, std::move(types))
                              : model::Result<std::shared_ptr<model::Parent>>(std::unexpected(device.error()));
-  if (parent) return {};
+  if (parent) {
+    core.module_loaded(**module);
+    return {};
+  }
   core.unload_module(**module);
   return std::unexpected(parent.error());
 }

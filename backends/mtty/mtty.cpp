@@ -62,9 +62,14 @@ class Mtty final : public model::Driver {
 }  // namespace
 
 model::Result<void> load_mtty(model::Core& core, const Parameters&) {
-  return load_sample<Mtty>(
-      core, {.name = "mtty", .coresize = 24576, .version = "0.1", .srcversion = "43B83662CF2A38CCDEE7D52"},
-      {{"1", "Single port serial"}, {"2", "Dual port serial"}});
+  return load_sample<Mtty>(core,
+                           {.name = "mtty",
+                            .coresize = 24576,
+                            .version = "0.1",
+                            .srcversion = "43B83662CF2A38CCDEE7D52",
+                            .farewell = "mtty_dev: Unloaded!"},
+                           {"mtty_dev: mtty_dev_init", "major_number:{}"},
+                           {{"1", "Single port serial"}, {"2", "Dual port serial"}});
 }
 
 }  // namespace mdevfs::backends
