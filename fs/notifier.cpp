@@ -3,8 +3,12 @@
 
 namespace mdevfs::fs {
 
-Notifier::Notifier(const Channel& channel, bool enabled, const SendUevent& send_uevent)
-    : channel_(channel), enabled_(enabled), send_uevent_(send_uevent), thread_([this] { run(); }) {}
+Notifier::Notifier(const Channel& channel, OpenFiles& open_files, bool enabled, const SendUevent& send_uevent)
+    : channel_(channel),
+      open_files_(open_files),
+      enabled_(enabled),
+      send_uevent_(send_uevent),
+      thread_([this] { run(); }) {}
 
 Notifier::~Notifier() {
   {

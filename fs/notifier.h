@@ -16,6 +16,7 @@
 #include "channel.h"
 #include "model/change.h"
 #include "model/lock.h"
+#include "open_files.h"
 #include "reply.h"
 
 namespace mdevfs::fs {
@@ -24,10 +25,11 @@ namespace mdevfs::fs {
 class Notifier final : public model::Watcher {
  public:
   using SendUevent = std::function<void(const model::Uevent&)>;
-  Notifier(const Channel& channel, bool enabled, const SendUevent& send_uevent);
+  Notifier(const Channel& channel, OpenFiles& open_files, bool enabled, const SendUevent& send_uevent);
   ~Notifier() override;  // what is queued is done first
 
   void publish(model::Changes changes) noexcept override;
+  void wake(std::uint64_t inode) noexcept override { open_files_.wake(inode); }
   bool hears_uevents() const override { return static_cast<bool>(send_uevent_); }
   void announce(model::Uevent event) noexcept override;
   // Answers when all that has been published so far is known to the kernel; at once where nothing is waiting.
@@ -49,6 +51,7 @@ class Notifier final : public model::Watcher {
   static void carry_out(Answer& answer) { answer.give(); }
 
   const Channel& channel_;
+  OpenFiles& open_files_;
   const bool enabled_;
   const SendUevent& send_uevent_;  // empty: none are sent
   std::mutex mutex_;               // a leaf: nothing is called with it held

@@ -40,6 +40,8 @@ class Watcher {
   // Asked once, when it begins to watch: one that does not hear uevents is given none, and none are made.
   virtual bool hears_uevents() const { return false; }
   virtual void announce(Uevent) noexcept {}
+  // What poll(2) says of this file has changed.
+  virtual void wake(std::uint64_t inode) noexcept = 0;
 };
 
 }  // namespace mdevfs::model

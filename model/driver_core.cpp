@@ -11,16 +11,28 @@
 #include "uevent.h"
 
 namespace mdevfs::model {
-namespace {
 
-// A probe that throws has failed like any other: the parent's unreg_sem must be let go and the UUID freed.
-Result<void> probe(Device& device) noexcept {
-  try {
-    return device.driver().probe(device);
-  } catch (...) {
-    return fail(EIO);
+// The driver's probe, with what was asked for by fault injection before it.
+Result<void> Core::probe(Device& device) {
+  Fault& fault = device.type->parent->device->fault;
+  trace(device, "probe enter");
+  pause(std::chrono::milliseconds(fault.probe_delay_ms));
+  Result<void> probed;
+  if (const auto injected = fault.should_fail()) {
+    probed = std::unexpected(*injected);
+  } else {
+    try {
+      probed = device.driver().probe(device);
+    } catch (...) {
+      // It has failed like any other: the parent's unreg_sem must be let go and the UUID freed.
+      probed = fail(EIO);
+    }
   }
+  trace(device, probed ? "probe leave" : fmt::format("probe fails {}", probed.error().value));
+  return probed;
 }
+
+namespace {
 
 // call_driver_probe. A driver that says that the device is not its own has not failed, nor one that waits.
 void print_failure(Device& device, int error) {
@@ -31,6 +43,19 @@ void print_failure(Device& device, int error) {
 }
 
 }  // namespace
+
+// The driver's remove, likewise.
+void Core::call_remove(Device& device) {
+  trace(device, "remove enter");
+  pause(std::chrono::milliseconds(device.type->parent->device->fault.remove_delay_ms));
+  device.driver().remove(device);
+  trace(device, "remove leave");
+}
+
+void Core::trace(const Device& device, std::string_view what) {
+  if (!device.driver().info.traces) return;
+  device.print(Level::info, fmt::format("{}: {}", device.driver().name(), what));
+}
 
 // device_driver_attach, really_probe.
 Result<void> Core::attach_driver(Device& device) {
@@ -56,8 +81,11 @@ void Core::release_driver(Device& device) {
   tree_.vanish(device, {Device::kDriverLinks});
   if (!device.driver().info.groups.empty()) tree_.vanish(device, {Device::kGroups});
   device.driver().begin_remove(device);
-  if (device.driver().info.uses_vfio) vanish_vfio(device);
-  device.driver().remove(device);
+  if (device.driver().info.uses_vfio) {
+    wait_for_vfio_users(device);
+    vanish_vfio(device);
+  }
+  call_remove(device);
   device.has_driver = false;
   announce({&device, Slot::device_directory}, "unbind");
 }

@@ -54,6 +54,14 @@ struct Entry {
   bool (*waits)(Object&) = nullptr;                                  // files: may a store take long? null: no
   std::string (*subsystem)(const Object&) = nullptr;    // directories with uevents: the SUBSYSTEM they are of
   std::string (*uevent_text)(const Object&) = nullptr;  // and the keys that all its events have, a line each
+  // Files that are more than a show and a store: what opening and closing them does, what poll(2) says of an
+  // open one.
+  Result<void> (*open)(Object&, Slot) = nullptr;
+  void (*close)(Object&, Slot) = nullptr;
+  unsigned (*poll)(Object&, Slot) = nullptr;
+  // Directories in which clients make and remove directories; null: EPERM.
+  Result<void> (*make_directory)(Object&, std::string_view name) = nullptr;
+  Result<void> (*remove_directory)(Object&, std::string_view name) = nullptr;
 };
 
 // The entries that an object has beside its kind's: a driver's attribute groups, a module's parameters.

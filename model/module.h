@@ -18,7 +18,8 @@ void define_module(Schema& schema);
 
 struct ModuleParameter {
   std::string name;
-  std::string text;  // with its newline
+  std::string text;  // with its newline; what is written replaces it
+  mode_t mode = 0444;
 };
 
 struct ModuleInfo {
@@ -50,6 +51,8 @@ class Module final : public Object {
   const ModuleInfo info;
   // Its `add` has been announced, so that its `remove` will be.
   std::atomic<bool> announced{false};
+  // It is being unloaded: no more vfio descriptors of its devices.
+  bool going GUARDED_BY(vfio_lock) = false;
 
  private:
   ExtraEntries parameters_;

@@ -47,6 +47,7 @@ model::DriverInfo driver_info(unsigned max_instances, bool vendor_group, bool us
                          .uses_vfio = use_vfio,
                          .counts_itself = false,
                          .max_instances = max_instances,
+                         .traces = true,
                          .groups = {}};
   if (vendor_group) info.groups = {{"vendor", {{.name = "vendor_attr", .show = show_vendor_attr}}}};
   return info;
@@ -60,25 +61,14 @@ class SlowDriver final : public model::Driver {
       : Driver(owner, std::move(owner_module), std::move(driver_info)), parameters_(std::move(parameters)) {}
 
   // A negative probe_errno is a probe that returns a positive number: it fails all the same.
-  Result<void> probe(model::Device& device) override {
-    device.print(Level::info, "slow: probe enter");
+  Result<void> probe(model::Device&) override {
     sleep_ms(parameters_->probe_delay_ms);
     const long error = parameters_->probe_errno;
-    if (error != 0) {
-      device.print(Level::info, fmt::format("slow: probe fails {}", error));
-      return fail(static_cast<int>(error));
-    }
-    device.print(Level::info, "slow: probe leave");
+    if (error != 0) return fail(static_cast<int>(error));
     return {};
   }
 
-  void begin_remove(model::Device& device) noexcept override {
-    device.print(Level::info, "slow: remove enter");
-  }
-  void remove(model::Device& device) noexcept override {
-    sleep_ms(parameters_->remove_delay_ms);
-    device.print(Level::info, "slow: remove leave");
-  }
+  void remove(model::Device&) noexcept override { sleep_ms(parameters_->remove_delay_ms); }
 
  private:
   const std::shared_ptr<SlowParameters> parameters_;

@@ -20,6 +20,7 @@ struct Hearer final : model::Watcher {
   explicit Hearer(Bench& bench) : core(bench.core) { core.tree().set_watcher(this); }
   ~Hearer() override { core.tree().set_watcher(nullptr); }
   void publish(model::Changes) noexcept override {}
+  void wake(std::uint64_t) noexcept override {}
   bool hears_uevents() const override { return true; }
   void announce(model::Uevent event) noexcept override {
     auto line = event.action + "@" + event.devpath + " " + event.subsystem;
@@ -273,6 +274,7 @@ TEST_CASE("a kernel without mdev and vfio loads no driver; both can go when nobo
 TEST_CASE("for a watcher that does not hear uevents none is made") {
   struct Deaf final : model::Watcher {
     void publish(model::Changes) noexcept override {}
+    void wake(std::uint64_t) noexcept override {}
     void announce(model::Uevent) noexcept override { ++heard; }
     int heard = 0;
   } deaf;
