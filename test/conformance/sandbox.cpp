@@ -212,6 +212,7 @@ Ran run_in_child(const std::function<void(const Print&)>& body, std::chrono::sec
 void Namespaces::enter_first() {
   if (::geteuid() != 0) become_root_of_a_user_namespace();
   if (::unshare(CLONE_NEWNS) != 0) unavailable("mount namespaces are refused here");
+  own_network_ = ::unshare(CLONE_NEWNET) == 0;
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) unavailable("make mounts private");
   if (::mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777") != 0)
     unavailable("mount a tmpfs on /tmp");
