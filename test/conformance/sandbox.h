@@ -37,7 +37,7 @@ Ran run_in_child(const std::function<void(const Print&)>& body, std::chrono::sec
 class Namespaces {
  public:
   // Throws Unavailable. /tmp is a new tmpfs from here on, and the network is the run's own, so that nobody
-  // outside hears its uevents; unless that is refused.
+  // outside hears its uevents and it hears nobody else's; unless that is refused.
   void enter_first();
   bool has_own_network() const { return own_network_; }
   // What is mounted on `tree` is at /sys from here on, unless it is empty.
