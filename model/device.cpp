@@ -189,7 +189,7 @@ void define_vfio_group(Schema& schema) {
 }  // namespace
 
 void Device::print(Level level, std::string_view text) const {
-  const std::string driver_string = has_driver ? driver().name() : "mdev";
+  const std::string_view driver_string = has_driver ? std::string_view(driver().info.name) : "mdev";
   core.log().print(level, fmt::format("{} {}: {}", driver_string, name(), text));
 }
 
