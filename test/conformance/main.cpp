@@ -32,6 +32,7 @@ constexpr const char* kUsage =
     "usage: scenario run FILE.scn...      what it prints, on the emulated machine\n"
     "       scenario plain FILE.scn...    the same on this machine: no modules, the real /sys\n"
     "       scenario compare [NAME...]    against the recordings; without names, all that are compared\n"
+    "       scenario match NAME FILE.out  another recording of that scenario against the one there is\n"
     "       scenario list                 the names of those\n"
     "       scenario exceptions           what cannot be as recorded, as the documentation lists it\n";
 
@@ -185,6 +186,17 @@ int compare_all(const std::vector<std::string>& given) {
   return std::ranges::count(results, Result::kPassed) != 0 ? 0 : kSkipStatus;
 }
 
+// Two real kernels: no exceptions, and nothing left out.
+int match_recordings(const std::vector<std::string>& given) {
+  if (given.size() != 2) throw std::runtime_error("match: a scenario's name and a file");
+  const auto report =
+      compare(given[0], content(trace(given[0], ".out")), content(given[1]), {}, {.uevents_and_log = true});
+  std::cout << fmt::format("{:<20}{} lines, {} differ\n", given[0], report.compared(),
+                           report.differences.size())
+            << in_detail(report);
+  return report.passed() ? 0 : 1;
+}
+
 int print_names(const std::vector<std::string>&) {
   for (const auto& name : compared_names()) std::cout << name << '\n';
   for (const auto& [name, reason] : kLeftOut) std::cerr << name << ": left out: " << reason << '\n';
@@ -203,6 +215,7 @@ struct Verb {
 constexpr Verb kVerbs[] = {{"run", print_transcripts<run_emulated>},
                            {"plain", print_transcripts<run_plain>},
                            {"compare", compare_all},
+                           {"match", match_recordings},
                            {"list", print_names},
                            {"exceptions", print_exceptions}};
 
