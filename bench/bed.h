@@ -43,6 +43,7 @@ class Bed {
   class Listener final : public model::Watcher {
    public:
     void publish(model::Changes) noexcept override {}
+    void wake(std::uint64_t) noexcept override {}
   };
 
   Listener listener_;

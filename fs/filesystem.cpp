@@ -63,6 +63,7 @@ class Filesystem::Impl {
   model::Core& core_;
   const Options options_;
   Channel channel_;
+  OpenFiles open_files_;
   std::optional<Notifier> notifier_;
   std::optional<Context> context_;
   fuse_session* session_ = nullptr;
@@ -72,8 +73,8 @@ class Filesystem::Impl {
 
 Filesystem::Impl::Impl(model::Core& core, Options options) : core_(core), options_(std::move(options)) {
   fuse_set_log_func(keep_last_word);
-  notifier_.emplace(channel_, options_.invalidate);
-  context_.emplace(core_, channel_, *notifier_, options_.on_ready);
+  notifier_.emplace(channel_, open_files_, options_.invalidate);
+  context_.emplace(core_, channel_, *notifier_, open_files_, options_.on_ready);
 }
 
 Filesystem::Impl::~Impl() {
@@ -89,7 +90,7 @@ std::expected<void, std::string> Filesystem::Impl::make_session() {
   last_word.clear();
   session_ = fuse_session_new(&arguments.args, &operations(), sizeof(fuse_lowlevel_ops), &*context_);
   if (session_ == nullptr) return std::unexpected(fmt::format("bad mount options: {}", last_word));
-  workers_.emplace(session_, options_.most_workers);
+  workers_.emplace(session_, options_.most_workers, [this] { core_.end_waits(); });
   core_.tree().set_watcher(&*notifier_);
   return {};
 }

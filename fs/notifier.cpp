@@ -3,8 +3,8 @@
 
 namespace mdevfs::fs {
 
-Notifier::Notifier(const Channel& channel, bool enabled)
-    : channel_(channel), enabled_(enabled), thread_([this] { run(); }) {}
+Notifier::Notifier(const Channel& channel, OpenFiles& open_files, bool enabled)
+    : channel_(channel), open_files_(open_files), enabled_(enabled), thread_([this] { run(); }) {}
 
 Notifier::~Notifier() {
   {

@@ -16,6 +16,7 @@
 #include "channel.h"
 #include "model/change.h"
 #include "model/lock.h"
+#include "open_files.h"
 #include "reply.h"
 
 namespace mdevfs::fs {
@@ -23,10 +24,11 @@ namespace mdevfs::fs {
 // Thread-safety: all functions from any thread but the notifier's own.
 class Notifier final : public model::Watcher {
  public:
-  explicit Notifier(const Channel& channel, bool enabled);
+  Notifier(const Channel& channel, OpenFiles& open_files, bool enabled);
   ~Notifier() override;  // what is queued is done first
 
   void publish(model::Changes changes) noexcept override;
+  void wake(std::uint64_t inode) noexcept override { open_files_.wake(inode); }
   // Answers when all that has been published so far is known to the kernel; at once where nothing is waiting.
   void answer_after(Reply reply, int error, std::size_t written);
 
@@ -46,6 +48,7 @@ class Notifier final : public model::Watcher {
   void tell(const model::Changes& changes) const;
 
   const Channel& channel_;
+  OpenFiles& open_files_;
   const bool enabled_;
   std::mutex mutex_;  // a leaf: nothing is called with it held
   std::condition_variable wake_;

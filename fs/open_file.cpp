@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "open_file.h"
 
+#include <poll.h>
+
 namespace mdevfs::fs {
 namespace {
 
@@ -25,6 +27,10 @@ class OpenFile::Active {
   model::Gate& gate_;
   bool entered_;
 };
+
+OpenFile::~OpenFile() {
+  if (node_.entry->close != nullptr) node_.entry->close(*node_.object, node_.slot);
+}
 
 model::Result<std::string> OpenFile::read(model::Tree& tree, std::uint64_t offset, std::size_t size) {
   const model::Lock lock(mutex_);
@@ -54,8 +60,10 @@ model::Result<std::size_t> OpenFile::write(std::string_view data) {
   return text.size();
 }
 
-bool OpenFile::changed(const model::Tree& tree) const {
-  return !has_read_ || !tree.alive(node_);
+unsigned OpenFile::events(const model::Tree& tree) const {
+  if (node_.entry->poll != nullptr) return node_.entry->poll(*node_.object, node_.slot);
+  constexpr unsigned kReady = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
+  return !has_read_ || !tree.alive(node_) ? kReady | POLLPRI | POLLERR : kReady;
 }
 
 }  // namespace mdevfs::fs

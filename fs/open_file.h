@@ -16,7 +16,11 @@ namespace mdevfs::fs {
 // Thread-safety: all functions from any thread.
 class OpenFile {
  public:
+  // The entry's `open` has been called already, its `close` is called at the end.
   explicit OpenFile(model::HeldNode node) : node_(std::move(node)) {}
+  ~OpenFile();
+  OpenFile(const OpenFile&) = delete;
+  OpenFile& operator=(const OpenFile&) = delete;
 
   // Text from an offset: rendered anew unless the last read ended there, so that a text read in parts is of
   // one moment. ENODEV: the file is gone. EIO: it cannot be read.
@@ -24,10 +28,11 @@ class OpenFile {
   // One store call with the first page of what is written; returns how much that was.
   // ENODEV: the file is gone. EIO: it cannot be written. Otherwise the store's.
   model::Result<std::size_t> write(std::string_view data);
-  // Does poll(2) report a change? Until the first read, and for ever when the file is gone.
-  bool changed(const model::Tree& tree) const;
+  // What poll(2) reports. Of a sysfs file: always ready, and changed until the first read and for ever when
+  // it is gone.
+  unsigned events(const model::Tree& tree) const;
 
-  const model::HeldNode& node() const { return node_; }
+  std::uint64_t inode() const { return model::inode_of(node_.object->id, node_.slot); }
 
  private:
   class Active;

@@ -2,12 +2,12 @@
 #include "ops.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
 
 #include <algorithm>
 #include <atomic>
+#include <climits>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -198,13 +198,17 @@ void open(Context& context, Reply reply, fuse_ino_t inode, fuse_file_info* file)
   if (!tree.alive(node)) return reply.error(ENODEV);
   if (const int refused = refuse_open(tree.stat(node), file->flags); refused != 0)
     return reply.error(refused);
-  auto opened = std::make_unique<OpenFile>(std::move(node));
+  if (node.entry->open != nullptr) {
+    if (const auto may = node.entry->open(*node.object, node.slot); !may)
+      return reply.error(may.error().value);
+  }
+  OpenFile& opened = context.open_files.add(std::make_unique<OpenFile>(std::move(node)));
   // A body of our own: libfuse 3.14 has no parallel_direct_writes, without which creates through several
   // descriptors of one file run one after another; and this way all versions do the same.
   fuse_open_out body{};
-  body.fh = reinterpret_cast<std::uint64_t>(opened.get());
+  body.fh = reinterpret_cast<std::uint64_t>(&opened);
   body.open_flags = FOPEN_DIRECT_IO | FOPEN_NOFLUSH | FOPEN_PARALLEL_DIRECT_WRITES;
-  if (reply.raw(&body, sizeof body)) std::ignore = opened.release();  // release's
+  if (!reply.raw(&body, sizeof body)) context.open_files.close(opened);
 }
 
 void read(Context& context, Reply reply, fuse_ino_t, std::size_t size, off_t offset, fuse_file_info* file) {
@@ -219,16 +223,17 @@ void write(Context& context, Reply reply, fuse_ino_t, const char* data, std::siz
   context.notifier.answer_after(std::move(reply), written ? 0 : written.error().value, written.value_or(0));
 }
 
-void release(Context&, Reply reply, fuse_ino_t, fuse_file_info* file) {
-  const std::unique_ptr<OpenFile> closed(reinterpret_cast<OpenFile*>(file->fh));
+void release(Context& context, Reply reply, fuse_ino_t, fuse_file_info* file) {
+  context.open_files.close(open_file(file));
   reply.ok();
 }
 
 void poll(Context& context, Reply reply, fuse_ino_t, fuse_file_info* file, fuse_pollhandle* handle) {
-  // Nobody is ever woken: sysfs does not notify when a count changes, and neither do we.
-  if (handle != nullptr) fuse_pollhandle_destroy(handle);
-  const bool changed = open_file(file).changed(context.core.tree());
-  reply.events(POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM | (changed ? POLLPRI | POLLERR : 0));
+  // Watched first and looked at then, so that no change falls between. Of sysfs files nobody is ever woken:
+  // sysfs does not notify when a count changes, and neither do we.
+  OpenFile& opened = open_file(file);
+  if (handle != nullptr) context.open_files.watch(opened, handle);
+  reply.events(opened.events(context.core.tree()));
 }
 
 void statfs(Context&, Reply reply, fuse_ino_t) {
@@ -238,18 +243,31 @@ void statfs(Context&, Reply reply, fuse_ino_t) {
   reply.statistics(statistics);
 }
 
+// --- directories that clients make (configfs). The kernel holds the directory's lock until we answer, and
+// our notifier may be waiting for that lock: answer at once, not behind the notifier.
+
+void mkdir(Context& context, Reply reply, fuse_ino_t parent, const char* name, mode_t) {
+  const auto directory = resolve(context, parent);
+  if (!directory.object || directory.entry->make_directory == nullptr) return reply.error(EPERM);
+  if (std::strlen(name) > NAME_MAX) return reply.error(ENAMETOOLONG);
+  const auto made = directory.entry->make_directory(*directory.object, name);
+  if (!made) return reply.error(made.error().value);
+  lookup(context, std::move(reply), parent, name);
+}
+
+void rmdir(Context& context, Reply reply, fuse_ino_t parent, const char* name) {
+  const auto directory = resolve(context, parent);
+  if (!directory.object || directory.entry->remove_directory == nullptr) return reply.error(EPERM);
+  const auto removed = directory.entry->remove_directory(*directory.object, name);
+  reply.error(removed ? 0 : removed.error().value);
+}
+
 // --- what sysfs refuses. Who may not write to the directory has got EACCES from the kernel before.
 
 void mknod(Context&, Reply reply, fuse_ino_t, const char*, mode_t mode, dev_t) {
   reply.error(S_ISREG(mode) ? EACCES : EPERM);
 }
-void mkdir(Context&, Reply reply, fuse_ino_t, const char*, mode_t) {
-  reply.error(EPERM);
-}
 void unlink(Context&, Reply reply, fuse_ino_t, const char*) {
-  reply.error(EPERM);
-}
-void rmdir(Context&, Reply reply, fuse_ino_t, const char*) {
   reply.error(EPERM);
 }
 void symlink(Context&, Reply reply, const char*, fuse_ino_t, const char*) {

@@ -18,6 +18,7 @@ struct Context {
   model::Core& core;
   Channel& channel;
   Notifier& notifier;
+  OpenFiles& open_files;
   const std::function<void()>& on_ready;
 };
 

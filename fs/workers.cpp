@@ -32,8 +32,11 @@ struct Message {
 
 }  // namespace
 
-Workers::Workers(fuse_session* session, unsigned most)
-    : session_(session), most_(most == 0 ? SIZE_MAX : most), wake_(eventfd(0, EFD_CLOEXEC)) {
+Workers::Workers(fuse_session* session, unsigned most, std::function<void()> on_end)
+    : session_(session),
+      most_(most == 0 ? SIZE_MAX : most),
+      on_end_(std::move(on_end)),
+      wake_(eventfd(0, EFD_CLOEXEC)) {
   if (wake_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
   struct sigaction action{};
   action.sa_handler = do_nothing;  // without SA_RESTART: the read must return
@@ -54,6 +57,7 @@ void Workers::run() {
   start_one();
   pollfd wake{wake_, POLLIN, 0};
   while (!stopping_) poll(&wake, 1, -1);
+  on_end_();
   wait_for_the_end();
 }
 

@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <list>
 #include <mutex>
 #include <thread>
@@ -20,7 +21,9 @@ namespace mdevfs::fs {
 // Thread-safety: run() from one thread, stop() from any and from a signal handler.
 class Workers {
  public:
-  Workers(fuse_session* session, unsigned most);  // 0: no limit
+  // At most so many threads; 0: no limit. `on_end` is called once, when no more requests are read and before
+  // those still at work are waited for.
+  Workers(fuse_session* session, unsigned most, std::function<void()> on_end);
   ~Workers();
 
   // Works until the session ends (unmounted) or stop(); then waits for those still at work.
@@ -38,6 +41,7 @@ class Workers {
 
   fuse_session* const session_;
   const std::size_t most_;
+  const std::function<void()> on_end_;
   int wake_;  // an eventfd: readable when it is time to end
   std::atomic<int> idle_{0};
   std::atomic<bool> stopping_{false};

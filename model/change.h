@@ -26,6 +26,8 @@ class Watcher {
  public:
   virtual ~Watcher() = default;
   virtual void publish(Changes changes) noexcept = 0;
+  // What poll(2) says of this file has changed.
+  virtual void wake(std::uint64_t inode) noexcept = 0;
 };
 
 }  // namespace mdevfs::model

@@ -85,6 +85,8 @@ Result<std::shared_ptr<ParentDevice>> Core::add_parent_device(Module& module,
                                                               std::string name) {
   auto device = make<ParentDevice>(std::move(device_class), std::move(name));
   const Lock lock(modules_lock_);
+  Loaded* const owner = loaded(module);
+  if (owner == nullptr) return fail(ENODEV);
   Changes changes;
   {
     const Lock tree_lock(kernfs_rwsem);
@@ -92,15 +94,20 @@ Result<std::shared_ptr<ParentDevice>> Core::add_parent_device(Module& module,
     if (members->find(device->name()).object != nullptr) return fail(EEXIST);
     device->glue = device->device_class->take_glue(changes);
     tree_.appear_locked(*device, kSelf, changes);
+    // debugfs keeps the first of two directories of one name.
+    const auto* const debug = root_->members(Slot::kernel_debug_mdevfs);
+    const bool taken = debug->find(device->name()).object != nullptr;
+    if (!taken && device->name() != "log" && device->name() != "vfio")
+      tree_.appear_locked(*device, ParentDevice::kDebug, changes);
   }
   tree_.finish(std::move(changes));
-  loaded(module)->parent_devices.push_back(device);
+  owner->parent_devices.push_back(device);
   return device;
 }
 
 void Core::remove_parent_device(ParentDevice& device) {
   const auto keep = device.shared_from_this();
-  tree_.vanish(device, {kSelf});
+  tree_.vanish(device, {ParentDevice::kDebug, kSelf});
   Changes changes;
   {
     const Lock lock(kernfs_rwsem);
@@ -110,6 +117,30 @@ void Core::remove_parent_device(ParentDevice& device) {
   const Lock lock(modules_lock_);
   for (Loaded& l : modules_)
     std::erase_if(l.parent_devices, [&](const auto& d) { return d.get() == &device; });
+}
+
+Result<void> Core::try_unload_module(Module& module) {
+  if (!stop_module(module)) return fail(EAGAIN);
+  unload_module(module);
+  return {};
+}
+
+void Core::create_files_changed(const ParentDevice& device) {
+  std::shared_ptr<Parent> parent;
+  {
+    const Lock lock(mdev_list_lock);
+    parent = device.registration.lock();
+  }
+  if (!parent) return;
+  std::vector<std::shared_ptr<Object>> types;
+  {
+    const SharedLock lock(kernfs_rwsem);
+    parent->members(Slot::parent_types)->walk(0, [&](const Members::Item& item) {
+      types.push_back(item.object->shared_from_this());
+      return true;
+    });
+  }
+  for (const auto& type : types) tree_.expire({type.get(), Slot::type_create});
 }
 
 void Core::unload_module(Module& module) {
@@ -152,6 +183,15 @@ bool Core::add_placeholder(std::string_view directory, std::string_view name, Pl
   const Lock lock(modules_lock_);
   placeholders_.push_back(std::move(placeholder));
   return true;
+}
+
+std::vector<std::string> Core::registered_parents(const Module& module) {
+  std::vector<std::string> names;
+  const Lock lock(mdev_list_lock);
+  for (const auto& parent : parents_) {
+    if (parent->driver->module.get() == &module) names.push_back(parent->device->name());
+  }
+  return names;
 }
 
 std::size_t Core::device_count() const {

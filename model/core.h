@@ -8,6 +8,8 @@
 // called with a lock of the model held.
 #pragma once
 
+#include <chrono>
+#include <condition_variable>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -60,11 +62,13 @@ class Core {
   Result<std::shared_ptr<Module>> load_module(ModuleInfo info);
   // Unregisters its parents (waiting as unregister_parent does) and takes everything of it away.
   void unload_module(Module& module);
+  // The same as rmmod does it. EAGAIN: somebody has a vfio descriptor of one of its devices open.
+  Result<void> try_unload_module(Module& module);
   std::shared_ptr<Module> find_module(std::string_view name);
 
   std::shared_ptr<DeviceClass> add_class(Module& module, std::string name);
   void add_driver(std::shared_ptr<Driver> driver);
-  // EEXIST: the class has a device of that name.
+  // EEXIST: the class has a device of that name. ENODEV: the module is being unloaded.
   Result<std::shared_ptr<ParentDevice>> add_parent_device(Module& module,
                                                           std::shared_ptr<DeviceClass> device_class,
                                                           std::string name);
@@ -81,6 +85,9 @@ class Core {
   // Waits for every create and remove in progress on the parent, then removes its devices in the order of
   // their creation. From its first moment on, creates and removes there fail with ENODEV.
   void unregister_parent(Parent& parent);
+
+  // The names of a module's parents that are registered, oldest first.
+  std::vector<std::string> registered_parents(const Module& module) EXCLUDES(mdev_list_lock);
 
   // --- mdev_device_create, mdev_device_remove
 
@@ -99,6 +106,24 @@ class Core {
   // ENODEV: no such device. Does nothing.
   Result<void> drivers_probe(std::string_view text);
 
+  // --- vfio
+
+  // An open descriptor of the device: a release of its driver (remove, unbind, unregister) waits until it is
+  // closed, and a module with one cannot be unloaded. ENODEV: that release or unloading has begun.
+  Result<void> vfio_open(Device& device) EXCLUDES(vfio_lock);
+  void vfio_close(Device& device) EXCLUDES(vfio_lock);
+  // Is such a release waiting? (The kernel calls vfio_device_ops' `request` then.)
+  bool vfio_asked_back(const Device& device) EXCLUDES(vfio_lock);
+  unsigned vfio_users_of(const Module& module) EXCLUDES(vfio_lock);
+
+  // Lets time go by, for a delay that somebody has asked for.
+  void pause(std::chrono::milliseconds time) EXCLUDES(vfio_lock);
+  // The filesystem is going: nobody waits any more, neither for a delay nor for a user of a device.
+  void end_waits() EXCLUDES(vfio_lock);
+
+  // A store to the parent's `create` files may take long now, or no more.
+  void create_files_changed(const ParentDevice& device) EXCLUDES(mdev_list_lock);
+
   // A name without content in a directory of the root's ("", "class", "bus", "devices", "devices/virtual",
   // "kernel", "module"), for a caller to bind something over. False, and without effect, where the tree has
   // an entry of its own.
@@ -116,6 +141,11 @@ class Core {
   void release_driver(Device& device) EXCLUDES(device.device_lock);
   void appear_with_vfio(Device& device);
   void vanish_vfio(Device& device);
+  Result<void> probe(Device& device);
+  void call_remove(Device& device);
+  void trace(const Device& device, std::string_view what);
+  void wait_for_vfio_users(Device& device) EXCLUDES(vfio_lock);
+  bool stop_module(Module& module) EXCLUDES(vfio_lock);
   void take_away_bus_link(const ParentDevice& device);
   std::shared_ptr<Device> find_device(std::string_view text);
 
@@ -142,6 +172,10 @@ class Core {
   std::unordered_map<Uuid, std::shared_ptr<Device>, UuidHash> mdev_list_ GUARDED_BY(mdev_list_lock);
   std::vector<std::shared_ptr<Parent>> parents_ GUARDED_BY(mdev_list_lock);
   NumberPool vfio_numbers_ GUARDED_BY(mdev_list_lock);
+
+  std::unordered_map<const Device*, unsigned> vfio_open_ GUARDED_BY(vfio_lock);
+  bool ended_ GUARDED_BY(vfio_lock) = false;
+  std::condition_variable_any vfio_changed_;  // with vfio_lock: a descriptor closed, or the end
 };
 
 }  // namespace mdevfs::model

@@ -2,6 +2,7 @@
 #include "device.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 
 #include "core.h"
 #include "driver.h"
@@ -52,6 +53,21 @@ Result<std::string> show_vfio_group_dev(Object& object, Slot) {
 Result<std::string> show_vfio_group_uevent(Object& object, Slot) {
   const unsigned number = device_of(object).vfio_number;
   return fmt::format("MAJOR={}\nMINOR={}\nDEVNAME=vfio/{}\n", kVfioMajor, number, number);
+}
+
+// kernel/debug/mdevfs/vfio/G: an open descriptor of it is an open vfio descriptor of the device.
+Result<std::string> show_debug_vfio(Object& object, Slot) {
+  Device& device = device_of(object);
+  return fmt::format("{}{}\n", device.name(), object.core.vfio_asked_back(device) ? " requested" : "");
+}
+Result<void> open_debug_vfio(Object& object, Slot) {
+  return object.core.vfio_open(device_of(object));
+}
+void close_debug_vfio(Object& object, Slot) {
+  object.core.vfio_close(device_of(object));
+}
+unsigned poll_debug_vfio(Object& object, Slot) {
+  return object.core.vfio_asked_back(device_of(object)) ? POLLIN | POLLRDNORM | POLLPRI : 0;
 }
 
 Result<void> store_iommu_group_type(Object&, Slot, std::string_view) {
@@ -144,6 +160,16 @@ void define_vfio_group(Schema& schema) {
              link_elsewhere(
                  Device::kVfio, class_node, [](Object& o) { return Node{&o, Slot::vfio_group_directory}; },
                  number_of));
+  schema.add(Slot::debug_vfio,
+             {.kind = Kind::file,
+              .mode = 0600,
+              .part = Device::kVfio,
+              .name_of = number_of,
+              .place = [](Object& o) { return Node{&o.core.root(), Slot::kernel_debug_mdevfs_vfio}; },
+              .show = show_debug_vfio,
+              .open = open_debug_vfio,
+              .close = close_debug_vfio,
+              .poll = poll_debug_vfio});
 }
 
 }  // namespace

@@ -53,6 +53,8 @@ class Device final : public Object {
   // Between the end of its creation and the beginning of its removal. Set without unreg_sem's help by the
   // creator, cleared by the one remover that may go on.
   bool active GUARDED_BY(mdev_list_lock) = false;
+  // Its driver is being released: no more vfio descriptors.
+  bool vfio_going GUARDED_BY(vfio_lock) = false;
 
  private:
   // Its name stands in half a dozen directories, and is formatted for none of them.

@@ -5,6 +5,7 @@
 #include "device.h"
 #include "module.h"
 #include "show.h"
+#include "text.h"
 #include "uevent.h"
 
 namespace mdevfs::model {
@@ -27,13 +28,18 @@ Result<void> store_unbind(Object& object, Slot, std::string_view text) {
 Result<std::string> show_attribute(Object& object, Slot slot) {
   auto& device = static_cast<Device&>(object);
   const DeviceAttribute& attribute = device.driver().attribute(slot);
-  return attribute.show != nullptr ? attribute.show(device) : fail(EIO);
+  if (attribute.show != nullptr) return attribute.show(device);
+  if (!attribute.text) return fail(EIO);
+  return kept_text(object, slot, *attribute.text);
 }
 
 Result<void> store_attribute(Object& object, Slot slot, std::string_view text) {
   auto& device = static_cast<Device&>(object);
   const DeviceAttribute& attribute = device.driver().attribute(slot);
-  return attribute.store != nullptr ? attribute.store(device, text) : fail(EIO);
+  if (attribute.store != nullptr) return attribute.store(device, text);
+  if (!attribute.text) return fail(EIO);
+  keep_text(object, slot, std::string(without_newline(text)) + "\n");
+  return {};
 }
 
 }  // namespace
@@ -65,7 +71,7 @@ void define_driver(Schema& schema) {
              }));
   schema.add(Slot::driver_uevent, file("uevent", 0200, kSelf, in, nullptr, store_uevent));
   Entry unbind = file("unbind", 0200, kSelf, in, nullptr, store_unbind);
-  unbind.waits = [](Object& o) { return driver_of(o).info.waits; };
+  unbind.waits = [](Object&) { return true; };  // for a user of the device's vfio descriptor
   schema.add(Slot::driver_unbind, std::move(unbind));
   schema.add(Slot::driver_module_link,
              link_elsewhere(

@@ -26,6 +26,8 @@ struct DeviceAttribute {
   mode_t mode = 0444;
   Result<std::string> (*show)(Device&) = nullptr;
   Result<void> (*store)(Device&, std::string_view) = nullptr;
+  // Instead of both: a text that each device has of its own, and keeps what is written to it.
+  std::optional<std::string> text = std::nullopt;
 };
 
 struct AttributeGroup {
@@ -39,7 +41,8 @@ struct DriverInfo {
   bool uses_vfio = true;       // its devices get an iommu group and a vfio device
   bool counts_itself = false;  // it has a get_available of its own; otherwise the core counts per parent
   unsigned max_instances = 0;  // from which the core counts
-  bool waits = true;  // may probe or remove take long? (only a hint, for more concurrency at more cost)
+  bool waits = true;    // may probe or remove take long? (only a hint, for more concurrency at more cost)
+  bool traces = false;  // each probe and remove has its lines in the log
   std::vector<AttributeGroup> groups;
 };
 

@@ -2,22 +2,46 @@
 //
 // What the driver core does for mdev (drivers/base/dd.c, bus.c) and vfio with it: attaching a driver to a
 // device and releasing it, under the device's lock; the bus's and the drivers' files.
+#include <fmt/format.h>
+
 #include "core.h"
 #include "text.h"
 
 namespace mdevfs::model {
-namespace {
 
-// A probe that throws has failed like any other: the parent's unreg_sem must be let go and the UUID freed.
-Result<void> probe(Device& device) noexcept {
-  try {
-    return device.driver().probe(device);
-  } catch (...) {
-    return fail(EIO);
+// The driver's probe, with what was asked for by fault injection before it.
+Result<void> Core::probe(Device& device) {
+  Fault& fault = device.type->parent->device->fault;
+  trace(device, "probe enter");
+  pause(std::chrono::milliseconds(fault.probe_delay_ms));
+  Result<void> probed;
+  if (const auto injected = fault.should_fail()) {
+    probed = std::unexpected(*injected);
+  } else {
+    try {
+      probed = device.driver().probe(device);
+    } catch (...) {
+      // It has failed like any other: the parent's unreg_sem must be let go and the UUID freed.
+      probed = fail(EIO);
+    }
   }
+  trace(device, probed ? "probe leave" : fmt::format("probe fails {}", probed.error().value));
+  return probed;
 }
 
-}  // namespace
+// The driver's remove, likewise.
+void Core::call_remove(Device& device) {
+  trace(device, "remove enter");
+  pause(std::chrono::milliseconds(device.type->parent->device->fault.remove_delay_ms));
+  device.driver().remove(device);
+  trace(device, "remove leave");
+}
+
+void Core::trace(const Device& device, std::string_view what) {
+  if (!device.driver().info.traces) return;
+  const std::string driver = device.driver().name();
+  log_.print(Level::info, fmt::format("{} {}: {}: {}", driver, device.name(), driver, what));
+}
 
 // device_driver_attach, really_probe.
 Result<void> Core::attach_driver(Device& device) {
@@ -40,8 +64,11 @@ void Core::release_driver(Device& device) {
   if (!device.has_driver) return;
   tree_.vanish(device, {Device::kDriverLinks});
   if (!device.driver().info.groups.empty()) tree_.vanish(device, {Device::kGroups});
-  if (device.driver().info.uses_vfio) vanish_vfio(device);
-  device.driver().remove(device);
+  if (device.driver().info.uses_vfio) {
+    wait_for_vfio_users(device);
+    vanish_vfio(device);
+  }
+  call_remove(device);
   device.has_driver = false;
 }
 

@@ -52,6 +52,14 @@ struct Entry {
   Result<std::string> (*show)(Object&, Slot) = nullptr;  // files: null, reading is EIO; links: a fixed text
   Result<void> (*store)(Object&, Slot, std::string_view) = nullptr;  // files; null: writing is EIO
   bool (*waits)(Object&) = nullptr;                                  // files: may a store take long? null: no
+  // Files that are more than a show and a store: what opening and closing them does, what poll(2) says of an
+  // open one.
+  Result<void> (*open)(Object&, Slot) = nullptr;
+  void (*close)(Object&, Slot) = nullptr;
+  unsigned (*poll)(Object&, Slot) = nullptr;
+  // Directories in which clients make and remove directories; null: EPERM.
+  Result<void> (*make_directory)(Object&, std::string_view name) = nullptr;
+  Result<void> (*remove_directory)(Object&, std::string_view name) = nullptr;
 };
 
 // The entries that an object has beside its kind's: a driver's attribute groups, a module's parameters.

@@ -7,6 +7,7 @@
 namespace mdevfs::model {
 
 SharedMutex kernfs_rwsem{Rank::kernfs};
+Mutex vfio_lock{Rank::vfio};
 Mutex mdev_list_lock{Rank::mdev_list};
 
 SharedMutex::SharedMutex(Rank rank) : rank_(rank) {

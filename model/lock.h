@@ -40,6 +40,7 @@ enum class Rank : std::uint8_t {
   device,         // a device's probe, remove, unbind (the kernel's device_lock)
   mdev_list,      // UUIDs and the core's counters
   backend,        // a backend's own resources
+  vfio,           // open vfio descriptors
   kernfs,         // the tree: what is shown where, attributes
   registry,       // object ids
   notifier,       // the queue to the kernel
@@ -129,5 +130,7 @@ class SCOPED_CAPABILITY SharedLock {
 extern SharedMutex kernfs_rwsem;
 // The kernel's mdev_list_lock: UUID uniqueness over all parents, the core's instance counters, `active`.
 extern Mutex mdev_list_lock;
+// Open vfio descriptors, and devices and modules that may not be opened any more.
+extern Mutex vfio_lock;
 
 }  // namespace mdevfs::model

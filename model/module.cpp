@@ -5,6 +5,7 @@
 
 #include "core.h"
 #include "show.h"
+#include "text.h"
 #include "uevent.h"
 
 namespace mdevfs::model {
@@ -27,21 +28,30 @@ Result<std::string> show_version(Object& object, Slot) {
   return info_of(object).version + "\n";
 }
 
-// Live mdevs do not count, and mdev's own counts the modules that use it.
+// Live mdevs do not count, but open vfio descriptors of them do; and mdev's own counts the modules that use
+// it.
 Result<std::string> show_refcnt(Object& object, Slot) {
+  const auto& module = static_cast<Module&>(object);
+  const unsigned users = object.core.vfio_users_of(module);
   const SharedLock lock(kernfs_rwsem);
-  return fmt::format("{}\n", static_cast<Module&>(object).holders());
+  return fmt::format("{}\n", users + module.holders());
 }
 
 Result<std::string> show_parameter(Object& object, Slot slot) {
-  return info_of(object).parameters[extra_place(slot)].text;
+  return kept_text(object, slot, info_of(object).parameters[extra_place(slot)].text);
+}
+
+Result<void> store_parameter(Object& object, Slot slot, std::string_view text) {
+  keep_text(object, slot, std::string(without_newline(text)) + "\n");
+  return {};
 }
 
 }  // namespace
 
 Module::Module(Core& owner, ModuleInfo module_info) : Object(owner), info(std::move(module_info)) {
   for (const ModuleParameter& parameter : info.parameters) {
-    add_extra(parameters_, file(parameter.name, 0444, kParameters, Slot::module_parameters, show_parameter));
+    add_extra(parameters_, file(parameter.name, parameter.mode, kParameters, Slot::module_parameters,
+                                show_parameter, store_parameter));
   }
 }
 

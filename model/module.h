@@ -17,7 +17,8 @@ void define_module(Schema& schema);
 
 struct ModuleParameter {
   std::string name;
-  std::string text;  // with its newline
+  std::string text;  // with its newline; what is written replaces it
+  mode_t mode = 0444;
 };
 
 struct ModuleInfo {
@@ -46,6 +47,8 @@ class Module final : public Object {
   std::size_t holders() const REQUIRES_SHARED(kernfs_rwsem) { return holders_.size(); }
 
   const ModuleInfo info;
+  // It is being unloaded: no more vfio descriptors of its devices.
+  bool going GUARDED_BY(vfio_lock) = false;
 
  private:
   ExtraEntries parameters_;

@@ -24,4 +24,17 @@ Extras& Object::extras() {
   return *extras_;
 }
 
+std::string kept_text(const Object& object, Slot slot, const std::string& otherwise) {
+  const SharedLock lock(kernfs_rwsem);
+  const auto* const extras = object.extras_if_any();
+  if (extras == nullptr) return otherwise;
+  const auto kept = extras->kept.find(slot);
+  return kept != extras->kept.end() ? kept->second : otherwise;
+}
+
+void keep_text(Object& object, Slot slot, std::string text) {
+  const Lock lock(kernfs_rwsem);
+  object.extras().kept[slot] = std::move(text);
+}
+
 }  // namespace mdevfs::model

@@ -98,4 +98,8 @@ class Object : public std::enable_shared_from_this<Object> {
   std::unique_ptr<Extras> extras_ GUARDED_BY(kernfs_rwsem);
 };
 
+// Files that keep what is written to them.
+std::string kept_text(const Object& object, Slot slot, const std::string& otherwise) EXCLUDES(kernfs_rwsem);
+void keep_text(Object& object, Slot slot, std::string text) EXCLUDES(kernfs_rwsem);
+
 }  // namespace mdevfs::model

@@ -70,6 +70,7 @@ void define_parent_device(Schema& schema) {
   schema.add(Slot::parent_device_class_link, link_elsewhere(kSelf, class_node, [](Object& o) {
                return Node{&o, Slot::parent_device_directory};
              }));
+  define_debug(schema);
 }
 
 void define_registration(Schema& schema) {
@@ -93,7 +94,10 @@ void define_type(Schema& schema) {
   schema.add(Slot::type_available_instances,
              file("available_instances", 0444, kSelf, in, show_available_instances));
   Entry create = file("create", 0200, kSelf, in, nullptr, store_create);
-  create.waits = [](Object& o) { return type_of(o).parent->driver->info.waits; };
+  create.waits = [](Object& o) {
+    const Parent& parent = *type_of(o).parent;
+    return parent.driver->info.waits || parent.device->fault.probe_delay_ms != 0;
+  };
   schema.add(Slot::type_create, std::move(create));
   schema.add(Slot::type_description, file("description", 0444, Type::kDescription, in, show_description));
   schema.add(Slot::type_device_api, file("device_api", 0444, kSelf, in, show_device_api));

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "device_class.h"
+#include "fault.h"
 #include "gate.h"
 #include "object.h"
 
@@ -24,6 +25,8 @@ void define_parent(Schema& schema);
 // Thread-safety: as Object.
 class ParentDevice final : public Object {
  public:
+  static constexpr Part kDebug = 1;  // kernel/debug/mdevfs/P
+
   ParentDevice(Core& owner, std::shared_ptr<DeviceClass> its_class, std::string name)
       : Object(owner), device_class(std::move(its_class)), name_(std::move(name)) {}
   Slot self() const override { return Slot::parent_device_directory; }
@@ -33,6 +36,7 @@ class ParentDevice final : public Object {
   const std::shared_ptr<DeviceClass> device_class;
   std::shared_ptr<GlueDirectory> glue;  // set once, before it appears
   std::weak_ptr<Parent> registration GUARDED_BY(mdev_list_lock);
+  Fault fault;
 
  private:
   const std::string name_;
@@ -42,6 +46,7 @@ class ParentDevice final : public Object {
 struct TypeInfo {
   std::string sysfs_name;   // the directory is CLASS-NAME
   std::string pretty_name;  // what `name` shows; empty: the sysfs_name
+  unsigned tag = 0;         // the driver's own
 };
 
 // Thread-safety: as Object.

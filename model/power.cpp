@@ -10,22 +10,12 @@
 namespace mdevfs::model {
 namespace {
 
-Result<std::string> kept_text(Object& object, Slot slot, const char* initially) {
-  const SharedLock lock(kernfs_rwsem);
-  if (const auto* const extras = object.extras_if_any()) {
-    const auto kept = extras->kept.find(slot);
-    if (kept != extras->kept.end()) return kept->second;
-  }
-  return initially;
-}
-
 // Keeps one of two words, with or without a newline; EINVAL for any other text.
 Result<void> keep_word(Object& object, Slot slot, std::string_view text, std::string_view one,
                        std::string_view other) {
   for (const std::string_view word : {one, other}) {
     if (!equals_line(text, word)) continue;
-    const Lock lock(kernfs_rwsem);
-    object.extras().kept[slot] = std::string(word) + "\n";
+    keep_text(object, slot, std::string(word) + "\n");
     return {};
   }
   return fail(EINVAL);

@@ -8,6 +8,12 @@
 namespace mdevfs::model {
 namespace {
 
+Result<std::string> show_log(Object& object, Slot) {
+  std::string text;
+  for (const auto& line : object.core.log().lines()) text += line + '\n';
+  return text;
+}
+
 Result<std::string> show_autoprobe(Object& object, Slot) {
   return static_cast<Root&>(object).drivers_autoprobe ? "1\n" : "0\n";
 }
@@ -78,6 +84,11 @@ void define_root(Schema& schema) {
   add(Slot::devices, "devices", Slot::root);
   add(Slot::devices_virtual, "virtual", Slot::devices);
   add(Slot::kernel, "kernel", Slot::root);
+  add(Slot::kernel_config, "config", Slot::kernel);
+  add(Slot::kernel_debug, "debug", Slot::kernel);
+  add(Slot::kernel_debug_mdevfs, "mdevfs", Slot::kernel_debug);
+  schema.add(Slot::kernel_debug_mdevfs_log, file("log", 0400, kSelf, Slot::kernel_debug_mdevfs, show_log));
+  add(Slot::kernel_debug_mdevfs_vfio, "vfio", Slot::kernel_debug_mdevfs);
   add(Slot::kernel_iommu_groups, "iommu_groups", Slot::kernel);
   add(Slot::module, "module", Slot::root);
   define_placeholders(schema);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The table is put together from the kinds' own tables, which stand beside the code of their objects.
+#include "configfs.h"
 #include "core.h"
 #include "device.h"
 #include "device_class.h"
@@ -18,6 +19,7 @@ Schema::Schema()
       parts_(index(Slot::end)),
       elsewhere_(index(Slot::end)) {
   define_root(*this);
+  define_configfs(*this);
   define_module(*this);
   define_device_class(*this);
   define_driver(*this);

@@ -31,6 +31,11 @@ enum class Slot : std::uint16_t {
   devices,
   devices_virtual,
   kernel,
+  kernel_config,
+  kernel_debug,
+  kernel_debug_mdevfs,
+  kernel_debug_mdevfs_log,
+  kernel_debug_mdevfs_vfio,
   kernel_iommu_groups,
   module,
 
@@ -38,6 +43,11 @@ enum class Slot : std::uint16_t {
   placeholder_directory,
   placeholder_file,
   placeholder_link,
+
+  // ConfigItem: a directory under kernel/config; ConfigAttributes: files of one, with no directory of its
+  // own.
+  config_item,
+  config_attributes,
 
   // Module: module/M.
   module_directory,
@@ -75,6 +85,15 @@ enum class Slot : std::uint16_t {
   parent_device_power,
   parent_device_power_end = parent_device_power + 10,
   parent_device_class_link = parent_device_power_end,  // class/C/P
+  debug_parent,                                        // kernel/debug/mdevfs/P
+  debug_fail_probe,
+  debug_fail_probe_errno,
+  debug_fail_probe_interval,
+  debug_fail_probe_probability,
+  debug_fail_probe_space,
+  debug_fail_probe_times,
+  debug_probe_delay_ms,
+  debug_remove_delay_ms,
 
   // Parent: devices/virtual/C/P/mdev_supported_types.
   parent_types,
@@ -123,6 +142,7 @@ enum class Slot : std::uint16_t {
   vfio_group_power,
   vfio_group_power_end = vfio_group_power + 10,
   vfio_group_class_link = vfio_group_power_end,  // class/vfio/G
+  debug_vfio,                                    // kernel/debug/mdevfs/vfio/G
 
   end,
 };

@@ -442,6 +442,20 @@ void Tree::finish(Changes changes) {
   if (watcher != nullptr && !changes.empty()) watcher->publish(std::move(changes));
 }
 
+void Tree::expire(Node node) {
+  Changes changes;
+  {
+    const SharedLock lock(kernfs_rwsem);
+    if (!node.object->seen(node.slot) || !node.object->shows(node.object->entry(node.slot).part)) return;
+    changes.gone.push_back({inode_of(directory_of(node)), name_of(node)});
+  }
+  finish(std::move(changes));
+}
+
+void Tree::wake(Node node) {
+  if (Watcher* const watcher = watcher_.load(std::memory_order_acquire)) watcher->wake(inode_of(node));
+}
+
 void Tree::prefetch_places(Object& object) const {
   const auto hash = object.name_hash();
   const Schema& schema = Schema::get();

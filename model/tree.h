@@ -116,6 +116,11 @@ class Tree {
   bool vanish_locked(Object& object, Part part, Changes& changes) REQUIRES(kernfs_rwsem);
   void finish(Changes changes) EXCLUDES(kernfs_rwsem);
 
+  // What a lookup of the node said (Entry::waits) holds no more: it must be looked up again.
+  void expire(Node node) EXCLUDES(kernfs_rwsem);
+  // What poll(2) says of the node has changed.
+  void wake(Node node);
+
   // kernfs_remove_self: the caller, inside the part's gate, takes the part away. True for the one who did it;
   // the others wait until that one has left the gate, and have done nothing.
   bool take_away_self(Object& object, Part part) EXCLUDES(kernfs_rwsem);

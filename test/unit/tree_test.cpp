@@ -28,6 +28,7 @@ struct Recorder final : model::Watcher {
   }
   std::vector<std::string> names;
   std::vector<std::uint64_t> attributes;
+  void wake(std::uint64_t) noexcept override {}
 };
 
 }  // namespace

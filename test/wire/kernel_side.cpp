@@ -13,7 +13,6 @@
 #include <stdexcept>
 #include <system_error>
 
-#include "fs/open_file.h"
 
 namespace mdevfs::test {
 namespace {
@@ -72,7 +71,6 @@ KernelSide::~KernelSide() {
   listener_.join();
   ::close(socket_);
   // A mount that goes sends no RELEASE, and the process that served it ends. This one goes on.
-  for (const auto& [handle, file] : open_files_) delete reinterpret_cast<fs::OpenFile*>(handle);
   for (const auto& [handle, directory] : open_directories_) delete reinterpret_cast<model::HeldNode*>(handle);
 }
 
