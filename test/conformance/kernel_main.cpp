@@ -4,6 +4,7 @@
 // each with the modules freshly loaded, and prints their transcripts between two lines of marks. Linked
 // statically: the machine has nothing else but busybox.
 #include <fmt/format.h>
+#include <sys/mount.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -70,10 +71,19 @@ void run(const std::string& modules, const std::string& scenario, const Print& p
   Scenario(context, print).run(scenario);
 }
 
+// A /tmp of its own for each; gone with what a scenario left in it.
+struct Scratch {
+  Scratch() {
+    require(::mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777") == 0 ? 0 : errno, "/tmp");
+  }
+  ~Scratch() { ::umount2("/tmp", MNT_DETACH); }
+};
+
 void run_one(const std::string& modules, const files::path& path) {
   const auto scenario = content(path);
   KernelMachine machine(modules);
   if (!scenario.starts_with(kWithoutMdev)) load_core(machine);
+  const Scratch scratch;
   std::fflush(nullptr);
   const auto ran = run_in_child([&](const Print& print) { run(modules, scenario, print); }, kTimeout);
   std::cout << fmt::format("{} {}\n{}{} end {} {}\n", kMark, path.stem().string(), ran.transcript, kMark,
