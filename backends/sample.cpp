@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sample.h"
 
-#include <charconv>
+#include <climits>
 
 namespace mdevfs::backends {
 
-model::Result<int> int_parameter(const Parameters& parameters, const std::string& name, int otherwise) {
-  const auto given = parameters.find(name);
-  if (given == parameters.end()) return otherwise;
-  const std::string& text = given->second;
-  int value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return model::fail(EINVAL);
-  return value;
+model::Result<std::string> check_int(std::string_view text) {
+  return check_number<INT_MIN, INT_MAX>(text);
+}
+
+model::Result<int> int_value(const Settings& settings, const Key& key) {
+  const auto value = parse_number(text_of(settings.values, key, settings.name), INT_MIN, INT_MAX);
+  if (!value) return std::unexpected(value.error());
+  return static_cast<int>(*value);
 }
 
 }  // namespace mdevfs::backends

@@ -11,15 +11,18 @@
 
 #include "backends.h"
 #include "model/core.h"
+#include "values.h"
 
 namespace mdevfs::backends {
 
-// The value of an int parameter, or what it is without one. EINVAL: not a number of that size.
-model::Result<int> int_parameter(const Parameters& parameters, const std::string& name, int otherwise);
+// A module parameter of type int. EINVAL: not a number of that size.
+model::Result<std::string> check_int(std::string_view text);
+model::Result<int> int_value(const Settings& settings, const Key& key);
 
 template <typename SampleDriver, typename... Arguments>
-model::Result<void> load_sample(model::Core& core, model::ModuleInfo info, std::vector<model::TypeInfo> types,
-                                Arguments&&... arguments) {
+model::Result<std::shared_ptr<Loaded>> load_sample(model::Core& core, model::ModuleInfo info,
+                                                   std::vector<model::TypeInfo> types,
+                                                   Arguments&&... arguments) {
   const std::string name = info.name;
   const auto module = core.load_module(std::move(info));
   if (!module) return std::unexpected(module.error());
@@ -28,7 +31,7 @@ model::Result<void> load_sample(model::Core& core, model::ModuleInfo info, std::
   const auto device = core.add_parent_device(**module, core.add_class(**module, name), name);
   const auto parent = device ? core.register_parent(*device, driver, std::move(types))
                              : model::Result<std::shared_ptr<model::Parent>>(std::unexpected(device.error()));
-  if (parent) return {};
+  if (parent) return std::make_shared<Loaded>(*module);
   core.unload_module(**module);
   return std::unexpected(parent.error());
 }

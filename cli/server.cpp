@@ -10,6 +10,7 @@
 #include <exception>
 #include <thread>
 
+#include "control/control.h"
 #include "process.h"
 #include "start_report.h"
 
@@ -93,7 +94,9 @@ Outcome<BackendList> find_backends(std::span<const std::string> names) {
     if (std::ranges::find(found, backend) == found.end()) found.push_back(backend);
   }
   if (names.empty()) {
-    for (const backends::Backend& backend : backends::all()) found.push_back(&backend);
+    for (const backends::Backend& backend : backends::all()) {
+      if (backend.complete) found.push_back(&backend);
+    }
   }
   return found;
 }
@@ -101,8 +104,9 @@ Outcome<BackendList> find_backends(std::span<const std::string> names) {
 Outcome<> serve(const Service& service, const OnReady& on_ready) {
   std::signal(SIGPIPE, SIG_IGN);
   model::Core core({geteuid(), getegid()});
+  control::Control control(core);
   for (const backends::Backend* backend : service.backends) {
-    if (auto loaded = backend->load(core, {}); !loaded) {
+    if (auto loaded = control.load(std::string(backend->name), *backend); !loaded) {
       return failure("cannot load the backend {}: {}", backend->name, error_text(loaded.error().value));
     }
   }
