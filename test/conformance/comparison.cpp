@@ -90,8 +90,8 @@ class Comparison {
   // False where the transcripts no longer belong together: what follows would only be noise.
   bool step(const Step* kernel, const Step* here) {
     if (kernel == nullptr || here == nullptr || kernel->command != here->command) {
-      report_.differences.push_back(
-          {"the transcripts part here", kernel ? whole(*kernel) : "", here ? whole(*here) : ""});
+      report_.differences.push_back({"the transcripts part here", kernel ? whole(*kernel) : "",
+                                     here ? whole(*here) : "", kernel ? kernel->number : 0});
       return false;
     }
     if (kernel->is_remark()) return true;
@@ -140,7 +140,7 @@ class Comparison {
     for (std::size_t i = 0; i < std::max(gap.kernel.size(), gap.here.size()); ++i) {
       report_.differences.push_back({step.lines.empty() ? "" : step.command,
                                      i < gap.kernel.size() ? gap.kernel[i] : "",
-                                     i < gap.here.size() ? gap.here[i] : ""});
+                                     i < gap.here.size() ? gap.here[i] : "", step.number});
     }
   }
 

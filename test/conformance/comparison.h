@@ -14,9 +14,10 @@
 namespace mdevfs::conformance {
 
 struct Difference {
-  std::string where;   // the operation it belongs to, for lines below one
-  std::string kernel;  // "" for a line that only is here
-  std::string here;    // "" for a line that only the kernel has
+  std::string where;     // the operation it belongs to, for lines below one
+  std::string kernel;    // "" for a line that only is here
+  std::string here;      // "" for a line that only the kernel has
+  std::size_t line = 0;  // of the operation, in the kernel's transcript
 };
 
 struct Report {

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The machine without modules: see machine.h.
+// What a machine need not have, and the machine without modules: see machine.h.
 #include "machine.h"
 
 #include <cerrno>
 
 namespace mdevfs::conformance {
+
+std::optional<std::expected<VfioDescriptors, Refusal>> Machine::vfio_open(const std::string&,
+                                                                          const std::string&) {
+  return std::nullopt;
+}
 
 int PlainMachine::insmod(std::string_view, std::string_view) {
   return ENOSYS;

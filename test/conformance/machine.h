@@ -13,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include "descriptor.h"
+
 namespace mdevfs::conformance {
 
 // The outcome of `uev` and the like on a machine whose uevents or log nobody can hear.
@@ -21,6 +23,19 @@ constexpr std::string_view kNotHeard = "not heard";
 struct Uevent {
   std::string head;               // "add@/devices/..."
   std::vector<std::string> keys;  // "ACTION=add", ... as they were sent
+};
+
+// What a user of a device holds: the container, the device's group in it, and the device.
+struct VfioDescriptors {
+  Descriptor container;
+  Descriptor group;
+  Descriptor device;
+};
+
+// A step towards them that was refused: "open: ENOENT".
+struct Refusal {
+  std::string_view call;
+  int error;
 };
 
 // Thread-safety: every method from any thread; spawned operations call them side by side.
@@ -39,6 +54,10 @@ class Machine {
   // What came since the last call, waiting until nothing came for `quiet`; nullopt: this machine has none.
   virtual std::optional<std::vector<Uevent>> uevents(std::chrono::milliseconds quiet) = 0;
   virtual std::optional<std::vector<std::string>> log() = 0;
+
+  // Opens a device through its group's file; nullopt: this machine has no such files.
+  virtual std::optional<std::expected<VfioDescriptors, Refusal>> vfio_open(const std::string& group,
+                                                                           const std::string& uuid);
 };
 
 // The machine that the runner itself runs on: no modules, no control files. For scenarios about ordinary

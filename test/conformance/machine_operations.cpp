@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Operations that speak to the machine beside its files: modules, uevents, the kernel log; and the two
+// Operations that speak to the machine beside its files: modules, uevents, the kernel log, vfio; and the two
 // that measure how the cost of a device grows with their number.
 #include <fmt/format.h>
 
@@ -69,6 +69,19 @@ Outcome drop_kernel_log(Context& context, Arguments&) {
   return {"dropped", {}};
 }
 
+// Held as NAME, and what it hangs on as NAME.g and NAME.c.
+Outcome open_vfio(Context& context, Arguments& arguments) {
+  const std::string name(arguments.word());
+  const auto group = arguments.path();
+  auto opened = context.machine.vfio_open(group, arguments.path());
+  if (!opened) return {kNotEmulated, {}};
+  if (!*opened) return failed(opened->error().call, opened->error().error);
+  context.held.put(name, std::move((*opened)->device));
+  context.held.put(name + ".g", std::move((*opened)->group));
+  context.held.put(name + ".c", std::move((*opened)->container));
+  return ok();
+}
+
 // Writes for the devices FIRST, FIRST+1, ...; a line of the average for each STEP of them.
 template <typename Write>
 Outcome measured(Arguments& arguments, Write write) {
@@ -107,6 +120,7 @@ constexpr Operation kOperations[] = {
     {"insmod", insert_module},      {"rmmod", remove_module},   {"uev", uevents<Keys::kAll>},
     {"uevb", uevents<Keys::kNone>}, {"uevdrop", drop_uevents},  {"dmesg", kernel_log},
     {"dmesgdrop", drop_kernel_log}, {"bench", measure_creates}, {"benchrm", measure_removes},
+    {"vfioopen", open_vfio},
 };
 
 }  // namespace

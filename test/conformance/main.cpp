@@ -18,6 +18,7 @@
 #include "comparison.h"
 #include "emulated_machine.h"
 #include "exceptions.h"
+#include "generator.h"
 #include "sandbox.h"
 #include "scenario.h"
 
@@ -32,6 +33,9 @@ constexpr const char* kUsage =
     "usage: scenario run FILE.scn...      what it prints, on the emulated machine\n"
     "       scenario plain FILE.scn...    the same on this machine: no modules, the real /sys\n"
     "       scenario compare [NAME...]    against the recordings; without names, all that are compared\n"
+    "       scenario match NAME FILE.out  another recording of that scenario against the one there is\n"
+    "       scenario generate SEED COUNT  a made-up scenario of so many operations\n"
+    "       scenario against FOLDER NAME...    runs FOLDER/NAME.scn and compares with FOLDER/NAME.out\n"
     "       scenario list                 the names of those\n"
     "       scenario exceptions           what cannot be as recorded, as the documentation lists it\n";
 
@@ -185,6 +189,59 @@ int compare_all(const std::vector<std::string>& given) {
   return std::ranges::count(results, Result::kPassed) != 0 ? 0 : kSkipStatus;
 }
 
+// Two real kernels: no exceptions, and nothing left out.
+int match_recordings(const std::vector<std::string>& given) {
+  if (given.size() != 2) throw std::runtime_error("match: a scenario's name and a file");
+  const auto report =
+      compare(given[0], content(trace(given[0], ".out")), content(given[1]), {}, {.uevents_and_log = true});
+  std::cout << fmt::format("{:<20}{} lines, {} differ\n", given[0], report.compared(),
+                           report.differences.size())
+            << in_detail(report);
+  return report.passed() ? 0 : 1;
+}
+
+int print_generated(const std::vector<std::string>& given) {
+  if (given.size() != 2) throw std::runtime_error("generate: a seed and a number of operations");
+  std::cout << Generator(std::stoull(given[0])).scenario(std::stoul(given[1]));
+  return 0;
+}
+
+std::string with_lines(std::string_view name, const Report& report) {
+  std::string text;
+  for (const auto& difference : report.differences) {
+    text += fmt::format("{}:{}\n", name, difference.line);
+    if (!difference.where.empty()) text += fmt::format("  in {}\n", difference.where);
+    text += fmt::format("  kernel: {}\n  here:   {}\n", or_nothing(difference.kernel),
+                        or_nothing(difference.here));
+  }
+  return text;
+}
+
+// The emulated machine's transcript stays beside the kernel's, as NAME.here.
+Report run_against(const files::path& folder, const std::string& name) {
+  const auto ran = run(run_emulated, content(folder / (name + ".scn")));
+  if (!ran.skipped.empty()) throw std::runtime_error(fmt::format("{}: {}", name, ran.skipped));
+  std::ofstream(folder / (name + ".here")) << ran.transcript;
+  const Scope scope{.uevents_and_log = ran.transcript.find("=> not emulated\n") == std::string::npos};
+  auto report = compare(name, content(folder / (name + ".out")), ran.transcript, {}, scope);
+  if (!ran.failure.empty()) report.differences.push_back({"", "", ran.failure});
+  return report;
+}
+
+int run_all_against(const std::vector<std::string>& given) {
+  if (given.size() < 2) throw std::runtime_error("against: a folder and names");
+  std::size_t lines = 0;
+  std::size_t differ = 0;
+  for (std::size_t i = 1; i < given.size(); ++i) {
+    const auto report = run_against(given[0], given[i]);
+    lines += report.compared();
+    differ += report.differences.size();
+    std::cout << with_lines(given[i], report) << std::flush;
+  }
+  std::cout << fmt::format("{} seeds, {} lines compared, {} differ\n", given.size() - 1, lines, differ);
+  return differ == 0 ? 0 : 1;
+}
+
 int print_names(const std::vector<std::string>&) {
   for (const auto& name : compared_names()) std::cout << name << '\n';
   for (const auto& [name, reason] : kLeftOut) std::cerr << name << ": left out: " << reason << '\n';
@@ -203,6 +260,9 @@ struct Verb {
 constexpr Verb kVerbs[] = {{"run", print_transcripts<run_emulated>},
                            {"plain", print_transcripts<run_plain>},
                            {"compare", compare_all},
+                           {"match", match_recordings},
+                           {"generate", print_generated},
+                           {"against", run_all_against},
                            {"list", print_names},
                            {"exceptions", print_exceptions}};
 

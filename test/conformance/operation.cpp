@@ -74,19 +74,6 @@ Outcome with_remark(Outcome outcome, std::string_view remark) {
   return outcome;
 }
 
-Descriptor::~Descriptor() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
-Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
-  std::swap(fd_, other.fd_);
-  return *this;
-}
-
-int Descriptor::release() {
-  return std::exchange(fd_, -1);
-}
-
 void Held::put(const std::string& name, Descriptor descriptor) {
   const std::scoped_lock guard(lock_);
   descriptors_.insert_or_assign(name, std::move(descriptor));

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "descriptor.h"
 #include "machine.h"
 
 struct stat;
@@ -32,22 +33,6 @@ Outcome failed(std::string_view call);  // "open: EACCES", from errno
 Outcome failed(std::string_view call, int error);
 Outcome block(std::vector<std::string> lines);
 Outcome with_remark(Outcome outcome, std::string_view remark);  // at the end of it
-
-// A descriptor of the runner's own, closed at the end of an operation.
-class Descriptor {
- public:
-  explicit Descriptor(int fd = -1) : fd_(fd) {}
-  ~Descriptor();
-  Descriptor(Descriptor&& other) noexcept : fd_(other.release()) {}
-  Descriptor& operator=(Descriptor&& other) noexcept;
-
-  explicit operator bool() const { return fd_ >= 0; }
-  int get() const { return fd_; }
-  int release();
-
- private:
-  int fd_;
-};
 
 // The descriptors that a scenario holds by name. Thread-safety: any thread.
 class Held {

@@ -300,6 +300,7 @@ Result<void> Slowmdev::add_duplicate(std::string_view name) {
 Result<void> Slowmdev::register_twice(std::string_view position) {
   const auto place = at(position);
   if (!place) return std::unexpected(place.error());
+  if (!place->parent) return fail(ENODEV);
   const auto second = core_.register_parent(place->device, driver_, types());
   return said("second registration", second);
 }
@@ -307,6 +308,7 @@ Result<void> Slowmdev::register_twice(std::string_view position) {
 Result<void> Slowmdev::register_twins(std::string_view position) {
   const auto place = at(position);
   if (!place) return std::unexpected(place.error());
+  if (!place->device || place->parent) return fail(ENODEV);
   const auto twins = core_.register_parent(place->device, driver_, {{"twin", "One"}, {"twin", "Other"}});
   return said("twin registration", twins);
 }

@@ -35,9 +35,10 @@ constexpr double kDelay = 0.5;
 // `wait NAME => OUTCOME [from ...]` is a step whose outcome has the time in it; so is every other line.
 Step step_of(std::string_view line) {
   const auto arrow = line.find(" =>");
-  if (line.starts_with('#') || arrow == std::string_view::npos) return {std::string(line), "", {}};
+  if (line.starts_with('#') || arrow == std::string_view::npos) return {.command = std::string(line)};
   const auto outcome = line.substr(arrow + 3);
-  return {std::string(line.substr(0, arrow)), std::string(outcome.empty() ? outcome : outcome.substr(1)), {}};
+  return {.command = std::string(line.substr(0, arrow)),
+          .outcome = std::string(outcome.empty() ? outcome : outcome.substr(1))};
 }
 
 const std::vector<std::regex>& patterns() {
@@ -73,13 +74,16 @@ void take_winners_out(std::string_view scenario, std::vector<Step>& steps) {
 
 std::vector<Step> steps_of(std::string_view transcript) {
   std::vector<Step> steps;
+  std::size_t number = 0;
   while (!transcript.empty()) {
     const auto end = transcript.find('\n');
     const auto line = transcript.substr(0, end);
+    ++number;
     if (line.starts_with("  ") && !steps.empty()) {
       steps.back().lines.emplace_back(line.substr(2));
     } else {
       steps.push_back(step_of(line));
+      steps.back().number = number;
     }
     transcript.remove_prefix(end == std::string_view::npos ? transcript.size() : end + 1);
   }

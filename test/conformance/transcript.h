@@ -4,6 +4,7 @@
 // short table of what is not compared literally, because the recordings say that it is not fixed.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <span>
 #include <string>
@@ -13,9 +14,10 @@
 namespace mdevfs::conformance {
 
 struct Step {
-  std::string command;             // before ` =>`; a remark's whole line
-  std::string outcome;             // after it, on the same line
-  std::vector<std::string> lines;  // below it, without their indentation
+  std::string command = {};             // before ` =>`; a remark's whole line
+  std::string outcome = {};             // after it, on the same line
+  std::vector<std::string> lines = {};  // below it, without their indentation
+  std::size_t number = 0;               // of its own line in the transcript, from 1
 
   bool is_remark() const { return command.empty() || command.front() == '#'; }
 };
