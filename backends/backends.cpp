@@ -7,25 +7,33 @@
 #include "mbochs/mbochs.h"
 #include "mdpy/mdpy.h"
 #include "mtty/mtty.h"
+#include "sim/sim.h"
 
 namespace mdevfs::backends {
-namespace {
-
-constexpr std::array kBackends = {
-    Backend{"mtty", "serial ports: 24 in all, one or two to a device (the kernel's sample)", load_mtty},
-    Backend{"mdpy", "framebuffers: 4 devices of any of three sizes (the kernel's sample)", load_mdpy},
-    Backend{"mbochs", "displays: 256 MB of video memory for all devices (the kernel's sample)", load_mbochs},
-};
-
-}  // namespace
 
 std::span<const Backend> all() {
-  return kBackends;
+  static const std::array backends = {mtty(), mdpy(), mbochs(), sim()};
+  return backends;
 }
 
 const Backend* find(std::string_view name) {
-  const auto* const at = std::ranges::find(kBackends, name, &Backend::name);
-  return at == kBackends.end() ? nullptr : at;
+  const auto known = all();
+  const auto at = std::ranges::find(known, name, &Backend::name);
+  return at == known.end() ? nullptr : &*at;
+}
+
+// A module whose parents come and go with it.
+model::Result<void> Loaded::register_parent(const std::string&, const Values&) {
+  return model::fail(EPERM);
+}
+model::Result<void> Loaded::unregister_parent(const std::string&) {
+  return model::fail(EPERM);
+}
+model::Result<void> Loaded::remove_parent(const std::string&) {
+  return model::fail(EPERM);
+}
+bool Loaded::is_registered(const std::string&) {
+  return false;
 }
 
 }  // namespace mdevfs::backends

@@ -3,21 +3,23 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
+#include <climits>
 
 namespace mdevfs::backends {
 
-model::Result<int> count_parameter(model::Core& core, const std::string& module, const Parameters& parameters,
-                                   int otherwise) {
-  const auto given = parameters.find("count");
-  if (given == parameters.end()) return otherwise;
-  const std::string& text = given->second;
-  int value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error == std::errc{} && end == text.data() + text.size()) return value;
+model::Result<std::string> check_int(std::string_view text) {
+  return check_number<INT_MIN, INT_MAX>(text);
+}
+
+model::Result<int> int_value(model::Core& core, std::string_view module, const Settings& settings,
+                             const Key& key) {
+  const auto text = text_of(settings.values, key, settings.name);
+  const auto value = parse_number(text, INT_MIN, INT_MAX);
+  if (value) return static_cast<int>(*value);
   core.look_at_module(module);
-  core.log().print(model::Level::error, fmt::format("{}: `{}' invalid for parameter `count'", module, text));
-  return model::fail(EINVAL);
+  core.log().print(model::Level::error,
+                   fmt::format("{}: `{}' invalid for parameter `{}'", module, text, key.name));
+  return std::unexpected(value.error());
 }
 
 void greet(model::Core& core, model::Module& module, const Greeting& greeting) {

@@ -11,13 +11,14 @@
 
 #include "backends.h"
 #include "model/core.h"
+#include "values.h"
 
 namespace mdevfs::backends {
 
-// The value of the module's int parameter `count`, or what it is without one. EINVAL: not a number of that
-// size, as the log says too.
-model::Result<int> count_parameter(model::Core& core, const std::string& module, const Parameters& parameters,
-                                   int otherwise);
+// A module parameter of type int. EINVAL: not a number of that size, as the log says too.
+model::Result<std::string> check_int(std::string_view text);
+model::Result<int> int_value(model::Core& core, std::string_view module, const Settings& settings,
+                             const Key& key);
 
 // The lines that its init function prints; {} is the major of its character device.
 using Greeting = std::vector<const char*>;
@@ -25,8 +26,10 @@ using Greeting = std::vector<const char*>;
 void greet(model::Core& core, model::Module& module, const Greeting& greeting);
 
 template <typename SampleDriver, typename... Arguments>
-model::Result<void> load_sample(model::Core& core, model::ModuleInfo info, const Greeting& greeting,
-                                std::vector<model::TypeInfo> types, Arguments&&... arguments) {
+model::Result<std::shared_ptr<Loaded>> load_sample(model::Core& core, model::ModuleInfo info,
+                                                   const Greeting& greeting,
+                                                   std::vector<model::TypeInfo> types,
+                                                   Arguments&&... arguments) {
   const std::string name = info.name;
   const auto module = core.load_module(std::move(info));
   if (!module) return std::unexpected(module.error());
@@ -38,7 +41,7 @@ model::Result<void> load_sample(model::Core& core, model::ModuleInfo info, const
                              : model::Result<std::shared_ptr<model::Parent>>(std::unexpected(device.error()));
   if (parent) {
     core.module_loaded(**module);
-    return {};
+    return std::make_shared<Loaded>(*module);
   }
   core.unload_module(**module);
   return std::unexpected(parent.error());

@@ -28,7 +28,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   mdevfs::model::Core core({getuid(), getgid()});
-  if (!mdevfs::backends::find("mdpy")->load(core, {{"count", "1000000"}})) return 1;
+  if (!mdevfs::backends::find("mdpy")->load(core, {"mdpy", {{"count", "1000000"}}})) return 1;
   mdevfs::fs::Filesystem filesystem(core, {.mount_options = {"default_permissions"}});
   if (const auto mounted = filesystem.mount(argv[1]); !mounted) {
     std::fprintf(stderr, "%s\n", mounted.error().c_str());

@@ -17,6 +17,7 @@
 #include "outcome.h"
 #include "process.h"
 #include "run_command.h"
+#include "unit_command.h"
 
 namespace mdevfs::cli {
 namespace {
@@ -79,9 +80,26 @@ int do_run(const RunArguments& arguments) {
   end_like(*status);
 }
 
+int do_unit(Outcome<> (*command)(const UnitRequest&), const UnitRequest& request) {
+  const auto done = command(request);
+  return done ? 0 : fail(done.error());
+}
+
+void print_keys(std::string_view directory, std::span<const backends::Key> keys) {
+  for (const backends::Key& key : keys) {
+    const auto otherwise = key.otherwise == backends::kItemName ? "the item's name" : key.otherwise;
+    fmt::print("    {:<32} {} ({})\n", fmt::format("{}{}", directory, key.name), key.summary,
+               otherwise.empty() ? "empty" : otherwise);
+  }
+}
+
 int list_backends() {
-  for (const backends::Backend& backend : backends::all())
+  for (const backends::Backend& backend : backends::all()) {
     fmt::print("{:<10} {}\n", backend.name, backend.summary);
+    print_keys("", backend.keys);
+    for (const backends::Group& group : backend.groups)
+      print_keys(fmt::format("{}/NAME/", group.name), group.keys);
+  }
   return 0;
 }
 
@@ -170,15 +188,25 @@ void define_run(CLI::App& app, RunArguments& arguments) {
   app.footer("What follows is the command: mdevfs run [OPTIONS] [--] COMMAND [ARGUMENT...]");
 }
 
+void define_unit(CLI::App& app, UnitRequest& request) {
+  app.add_option("--sys", request.sys, "where the tree is mounted, instead of /sys")->type_name("DIR");
+  app.add_option("NAME", request.name, "the item of kernel/config/mdevfs")->required()->type_name("");
+}
+
 int parse_and_do(std::vector<std::string> arguments, std::string_view program) {
   CLI::App app("Linux's mediated devices in sysfs, emulated in user space", "mdevfs");
   MountArguments mount;
   RunArguments run;
+  UnitRequest unit;
   app.set_version_flag("--version", "mdevfs " MDEVFS_VERSION);
   define_mount(*app.add_subcommand("mount", "mount the tree on a directory"), mount);
   CLI::App* const run_app = app.add_subcommand("run", "run a command that sees the tree at /sys");
   define_run(*run_app, run);
-  app.add_subcommand("backends", "list the hardware that there is");
+  app.add_subcommand("backends", "list the hardware that there is, with its keys");
+  CLI::App* const load = app.add_subcommand("load", "add hardware to a mounted tree");
+  define_unit(*load, unit);
+  load->add_option("KEY=VALUE", unit.settings, "its keys, as 'mdevfs backends' lists them")->type_name("");
+  define_unit(*app.add_subcommand("unload", "take hardware away from a mounted tree"), unit);
   if (called_as_mount_helper(program, arguments, app)) return mount_helper(arguments);
 
   if (!arguments.empty() && !arguments[0].starts_with('-') && !is_subcommand(app, arguments[0])) {
@@ -194,6 +222,8 @@ int parse_and_do(std::vector<std::string> arguments, std::string_view program) {
   }
   if (app.got_subcommand("mount")) return do_mount(std::move(mount));
   if (app.got_subcommand("backends")) return list_backends();
+  if (app.got_subcommand("load")) return do_unit(load_unit, unit);
+  if (app.got_subcommand("unload")) return do_unit(unload_unit, unit);
   if (!app.got_subcommand("run")) return usage_error(fmt::format("which subcommand? {}", kSeeHelp));
   auto command = command_of(*run_app, std::move(rest));
   if (!command) return usage_error(command.error());

@@ -11,6 +11,7 @@
 #include <optional>
 #include <thread>
 
+#include "control/control.h"
 #include "log_output.h"
 #include "process.h"
 #include "start_report.h"
@@ -104,7 +105,9 @@ Outcome<BackendList> find_backends(std::span<const std::string> names) {
     if (std::ranges::find(found, backend) == found.end()) found.push_back(backend);
   }
   if (names.empty()) {
-    for (const backends::Backend& backend : backends::all()) found.push_back(&backend);
+    for (const backends::Backend& backend : backends::all()) {
+      if (backend.complete) found.push_back(&backend);
+    }
   }
   return found;
 }
@@ -112,10 +115,11 @@ Outcome<BackendList> find_backends(std::span<const std::string> names) {
 Outcome<> serve(const Service& service, const OnReady& on_ready) {
   std::signal(SIGPIPE, SIG_IGN);
   model::Core core({geteuid(), getegid()});
-  std::optional<LogWriter> log;
+  control::Control control(core);
+  std::optional<LogWriter> log;  // ends first: the end of the service is no event in the life of the machine
   if (service.log >= 0) log.emplace(core.log(), service.log);
   for (const backends::Backend* backend : service.backends) {
-    if (auto loaded = backend->load(core, {}); !loaded) {
+    if (auto loaded = control.load(std::string(backend->name), *backend); !loaded) {
       return failure("cannot load the backend {}: {}", backend->name, error_text(loaded.error().value));
     }
   }

@@ -18,7 +18,8 @@ const files::path kSys = "/sys";
 const files::path kMdevctl = "/etc/mdevctl.d";
 
 // Directories of /sys where entries of the host's stand beside emulated ones, outermost first.
-constexpr std::array kShared = {"", "class", "bus", "devices", "devices/virtual", "kernel", "module"};
+constexpr std::array kShared = {"",       "class",         "bus",          "devices", "devices/virtual",
+                                "kernel", "kernel/config", "kernel/debug", "module"};
 
 // Directories that every system has, and of whose contents the command's start needs nothing.
 constexpr std::array kStaging = {"/mnt", "/srv", "/media", "/opt", "/tmp"};

@@ -252,12 +252,6 @@ void Core::remove_parent_device(ParentDevice& device) {
     std::erase_if(l.parent_devices, [&](const auto& d) { return d.get() == &device; });
 }
 
-Result<void> Core::try_unload_module(Module& module) {
-  if (!stop_module(module)) return fail(EAGAIN);
-  unload_module(module);
-  return {};
-}
-
 void Core::create_files_changed(const ParentDevice& device) {
   std::shared_ptr<Parent> parent;
   {
@@ -316,6 +310,8 @@ bool Core::add_placeholder(std::string_view directory, std::string_view name, Pl
       {"", Slot::root},           {"bus", Slot::bus},       {"class", Slot::class_},
       {"devices", Slot::devices}, {"kernel", Slot::kernel}, {"devices/virtual", Slot::devices_virtual},
       {"module", Slot::module},
+      {"kernel/config", Slot::kernel_config},
+      {"kernel/debug", Slot::kernel_debug},
   };
   const auto place = places.find(directory);
   if (place == places.end()) return false;
@@ -326,6 +322,11 @@ bool Core::add_placeholder(std::string_view directory, std::string_view name, Pl
   const Lock lock(modules_lock_);
   placeholders_.push_back(std::move(placeholder));
   return true;
+}
+
+bool Core::is_registered(const ParentDevice& device) {
+  const Lock lock(mdev_list_lock);
+  return !device.registration.expired();
 }
 
 std::vector<std::string> Core::registered_parents(const Module& module) {

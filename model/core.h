@@ -79,8 +79,9 @@ class Core {
   void module_loaded(Module& module);
   // Unregisters its parents (waiting as unregister_parent does) and takes everything of it away.
   void unload_module(Module& module);
-  // The same as rmmod does it. EAGAIN: somebody has a vfio descriptor of one of its devices open.
-  Result<void> try_unload_module(Module& module);
+  // What rmmod asks for first. True: nobody has a vfio descriptor of its devices open, and nobody can any
+  // more.
+  bool try_stop_module(Module& module) EXCLUDES(vfio_lock);
   std::shared_ptr<Module> find_module(std::string_view name);
 
   std::shared_ptr<DeviceClass> add_class(Module& module, std::string name);
@@ -103,6 +104,7 @@ class Core {
   // their creation. From its first moment on, creates and removes there fail with ENODEV.
   void unregister_parent(Parent& parent);
 
+  bool is_registered(const ParentDevice& device) EXCLUDES(mdev_list_lock);
   // The names of a module's parents that are registered, oldest first.
   std::vector<std::string> registered_parents(const Module& module) EXCLUDES(mdev_list_lock);
 
@@ -142,7 +144,7 @@ class Core {
   void create_files_changed(const ParentDevice& device) EXCLUDES(mdev_list_lock);
 
   // A name without content in a directory of the root's ("", "class", "bus", "devices", "devices/virtual",
-  // "kernel", "module"), for a caller to bind something over. False, and without effect, where the tree has
+  // "kernel", "kernel/config", "kernel/debug", "module"), for a caller to bind something over. False, and without effect, where the tree has
   // an entry of its own.
   bool add_placeholder(std::string_view directory, std::string_view name, PlaceholderKind kind,
                        std::string_view target = {});
@@ -162,7 +164,6 @@ class Core {
   void call_remove(Device& device);
   void trace(const Device& device, std::string_view what);
   void wait_for_vfio_users(Device& device) EXCLUDES(vfio_lock);
-  bool stop_module(Module& module) EXCLUDES(vfio_lock);
   void take_away_bus_link(const ParentDevice& device);
   std::shared_ptr<Device> find_device(std::string_view text);
 

@@ -35,6 +35,10 @@ namespace mdevfs::model {
 // The order in which one thread may take locks, outermost first.
 enum class Rank : std::uint8_t {
   open_file = 1,  // one descriptor's reads and writes
+  units,          // the items of kernel/config/mdevfs
+  plug,           // a unit's parents, one by one, against the whole unit
+  control,        // what a unit is, and whether it is live
+  group,          // the items of one group of its settings
   module,         // loading and unloading backends
   unreg_sem,      // one parent's creates and removes against its unregistration
   device,         // a device's probe, remove, unbind (the kernel's device_lock)

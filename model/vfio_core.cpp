@@ -52,7 +52,7 @@ unsigned Core::vfio_users_of(const Module& module) {
 }
 
 // try_stop_module.
-bool Core::stop_module(Module& module) {
+bool Core::try_stop_module(Module& module) {
   const Lock lock(vfio_lock);
   for (const auto& [device, count] : vfio_open_) {
     if (device->driver().module.get() == &module) return false;

@@ -74,16 +74,27 @@ class Mbochs final : public model::Driver {
   int free_ GUARDED_BY(lock_);
 };
 
-}  // namespace
+constexpr Key kKeys[] = {{"count", "256", "megabytes of video memory in all", check_int}};
 
-model::Result<void> load_mbochs(model::Core& core, const Parameters& parameters) {
-  const auto count = count_parameter(core, "mbochs", parameters, 256);
+model::Result<std::shared_ptr<Loaded>> load(model::Core& core, const Settings& settings) {
+  const auto count = int_value(core, "mbochs", settings, kKeys[0]);
   if (!count) return std::unexpected(count.error());
   std::vector<model::TypeInfo> types;
   for (const Size& size : kSizes) types.push_back({size.name, fmt::format("mbochs-{}", size.name)});
   return load_sample<Mbochs>(
       core, {.name = "mbochs", .coresize = 28672, .parameters = {{"count", fmt::format("{}\n", *count)}}},
       {"mbochs_dev_init: major {}"}, std::move(types), *count);
+}
+
+}  // namespace
+
+Backend mbochs() {
+  return {.name = "mbochs",
+          .summary = "displays: 256 MB of video memory for all devices (the kernel's sample)",
+          .keys = kKeys,
+          .groups = {},
+          .complete = true,
+          .load = load};
 }
 
 }  // namespace mdevfs::backends

@@ -5,6 +5,6 @@
 
 namespace mdevfs::backends {
 
-model::Result<void> load_mbochs(model::Core& core, const Parameters& parameters);
+Backend mbochs();
 
 }  // namespace mdevfs::backends

@@ -62,10 +62,10 @@ class Mdpy final : public model::Driver {
   }
 };
 
-}  // namespace
+constexpr Key kKeys[] = {{"count", "4", "devices in all; -1 is 4294967295, as in the kernel", check_int}};
 
-model::Result<void> load_mdpy(model::Core& core, const Parameters& parameters) {
-  const auto count = count_parameter(core, "mdpy", parameters, 4);
+model::Result<std::shared_ptr<Loaded>> load(model::Core& core, const Settings& settings) {
+  const auto count = int_value(core, "mdpy", settings, kKeys[0]);
   if (!count) return std::unexpected(count.error());
   std::vector<model::TypeInfo> types;
   for (const Resolution& resolution : kResolutions) {
@@ -73,6 +73,17 @@ model::Result<void> load_mdpy(model::Core& core, const Parameters& parameters) {
   }
   return load_sample<Mdpy>(core, {.name = "mdpy", .parameters = {{"count", fmt::format("{}\n", *count)}}},
                            {"mdpy_dev_init: major {}"}, std::move(types), *count);
+}
+
+}  // namespace
+
+Backend mdpy() {
+  return {.name = "mdpy",
+          .summary = "framebuffers: 4 devices of any of three sizes (the kernel's sample)",
+          .keys = kKeys,
+          .groups = {},
+          .complete = true,
+          .load = load};
 }
 
 }  // namespace mdevfs::backends

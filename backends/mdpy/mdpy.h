@@ -5,6 +5,6 @@
 
 namespace mdevfs::backends {
 
-model::Result<void> load_mdpy(model::Core& core, const Parameters& parameters);
+Backend mdpy();
 
 }  // namespace mdevfs::backends

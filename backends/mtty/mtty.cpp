@@ -59,9 +59,7 @@ class Mtty final : public model::Driver {
   unsigned free_ports_ GUARDED_BY(lock_) = kPorts;
 };
 
-}  // namespace
-
-model::Result<void> load_mtty(model::Core& core, const Parameters&) {
+model::Result<std::shared_ptr<Loaded>> load(model::Core& core, const Settings&) {
   return load_sample<Mtty>(core,
                            {.name = "mtty",
                             .coresize = 24576,
@@ -70,6 +68,17 @@ model::Result<void> load_mtty(model::Core& core, const Parameters&) {
                             .farewell = "mtty_dev: Unloaded!"},
                            {"mtty_dev: mtty_dev_init", "major_number:{}"},
                            {{"1", "Single port serial"}, {"2", "Dual port serial"}});
+}
+
+}  // namespace
+
+Backend mtty() {
+  return {.name = "mtty",
+          .summary = "serial ports: 24 in all, one or two to a device (the kernel's sample)",
+          .keys = {},
+          .groups = {},
+          .complete = true,
+          .load = load};
 }
 
 }  // namespace mdevfs::backends

@@ -5,6 +5,6 @@
 
 namespace mdevfs::backends {
 
-model::Result<void> load_mtty(model::Core& core, const Parameters& parameters);
+Backend mtty();
 
 }  // namespace mdevfs::backends

@@ -77,12 +77,13 @@ void answer(const Descriptor& to, const Reply& reply) {
   [[maybe_unused]] const auto sent = ::send(to.get(), text.data(), text.size(), MSG_NOSIGNAL);
 }
 
-int error_of(const model::Result<void>& result) {
+template <typename T>
+int error_of(const model::Result<T>& result) {
   return result ? 0 : result.error().value;
 }
 
-backends::Parameters parameters_of(std::string_view text) {
-  backends::Parameters parameters;
+backends::Values parameters_of(std::string_view text) {
+  backends::Values parameters;
   std::istringstream words{std::string(text)};
   for (std::string word; words >> word;) {
     const auto equals = word.find('=');
@@ -121,10 +122,10 @@ class Kernel {
     if (name == "mdev") return error_of(core_.load_mdev());
     if (name == "vfio") return error_of(core_.load_vfio());
     const auto* const backend = backends::find(name);
-    return backend == nullptr ? ENOENT : error_of(backend->load(core_, parameters));
+    return backend == nullptr ? ENOENT : error_of(backend->load(core_, {std::string(name), parameters}));
   }
 
-  int load_slowmdev(const backends::Parameters& parameters) {
+  int load_slowmdev(const backends::Values& parameters) {
     auto loaded = Slowmdev::load(core_, parameters);
     if (!loaded) return loaded.error().value;
     const std::scoped_lock guard(lock_);

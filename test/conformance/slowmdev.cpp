@@ -141,7 +141,7 @@ constexpr Parameter kParameters[] = {
 };
 
 // A name that is none is ignored, as the kernel does with a remark in the log.
-Result<Settings> settings_from(const backends::Parameters& given) {
+Result<Settings> settings_from(const backends::Values& given) {
   Settings settings;
   for (const auto& parameter : kParameters) {
     const auto it = given.find(std::string(parameter.name));
@@ -160,13 +160,13 @@ model::ModuleInfo module_info(const Settings& settings) {
 
 }  // namespace
 
-Result<std::unique_ptr<Slowmdev>> Slowmdev::load(model::Core& core, const backends::Parameters& given) {
+Result<std::unique_ptr<Slowmdev>> Slowmdev::load(model::Core& core, const backends::Values& given) {
   std::unique_ptr<Slowmdev> module(new Slowmdev(core));
   if (const auto done = module->set_up(given); !done) return std::unexpected(done.error());
   return module;
 }
 
-Result<void> Slowmdev::set_up(const backends::Parameters& given) {
+Result<void> Slowmdev::set_up(const backends::Values& given) {
   const auto settings = settings_from(given);
   if (!settings) return std::unexpected(settings.error());
   const auto loaded = core_.load_module(module_info(*settings));

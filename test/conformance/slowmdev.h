@@ -26,7 +26,7 @@ struct SlowParameters {
 class Slowmdev {
  public:
   // Loads the module with its parents registered. EINVAL: a parameter. EEXIST: it is loaded already.
-  static model::Result<std::unique_ptr<Slowmdev>> load(model::Core& core, const backends::Parameters& given);
+  static model::Result<std::unique_ptr<Slowmdev>> load(model::Core& core, const backends::Values& given);
   void unload();
 
   // `register N`, `unregister N`, `device_add N`, `device_del N`, `dup NAME`, `register_twice N`,
@@ -43,7 +43,7 @@ class Slowmdev {
   struct Command;
 
   explicit Slowmdev(model::Core& core) : core_(core) {}
-  model::Result<void> set_up(const backends::Parameters& given);
+  model::Result<void> set_up(const backends::Values& given);
   model::Result<Place> at(std::string_view number);
   void keep(std::string_view number, Place place);
   template <typename T>

@@ -114,14 +114,14 @@ TEST_CASE("mtty counts ports and refuses in probe") {
 
 TEST_CASE("parameters of the samples") {
   Bench bench;
-  CHECK_FALSE(backends::find("mdpy")->load(bench.core, {{"count", "x"}}).has_value());
-  REQUIRE(backends::find("mdpy")->load(bench.core, {{"count", "-1"}}).has_value());
+  CHECK_FALSE(backends::find("mdpy")->load(bench.core, {"mdpy", {{"count", "x"}}}).has_value());
+  REQUIRE(backends::find("mdpy")->load(bench.core, {"mdpy", {{"count", "-1"}}}).has_value());
   const std::string type = "devices/virtual/mdpy/mdpy/mdev_supported_types/mdpy-vga/";
   CHECK(bench.show(type + "available_instances") == "4294967295\n");
   REQUIRE(bench.store(type + "create", uuid(1)) == 0);
   CHECK(bench.show(type + "available_instances") == "4294967294\n");
   CHECK(bench.show("module/mdpy/parameters/count") == "-1\n");
-  REQUIRE(backends::find("mbochs")->load(bench.core, {{"count", "20"}}).has_value());
+  REQUIRE(backends::find("mbochs")->load(bench.core, {"mbochs", {{"count", "20"}}}).has_value());
   CHECK(bench.show("devices/virtual/mbochs/mbochs/mdev_supported_types/mbochs-small/available_instances") ==
         "5\n");
   CHECK(backends::find("mbochs")->load(bench.core, {}).error() == model::Errno{EEXIST});

@@ -168,7 +168,7 @@ TEST_CASE("a module is announced when all that it brings is, and gone when all t
 TEST_CASE("the first module from outside the kernel's tree taints it") {
   model::Core core;
   LogLines log(core);
-  CHECK(backends::find("mdpy")->load(core, {{"count", "x"}}).error() == model::Errno{EINVAL});
+  CHECK(backends::find("mdpy")->load(core, {"mdpy", {{"count", "x"}}}).error() == model::Errno{EINVAL});
   CHECK(log.take() == Lines{"<4> mdpy: loading out-of-tree module taints kernel.",
                             "<5> mdpy: module verification failed: signature and/or required key missing - "
                             "tainting kernel",
