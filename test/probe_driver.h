@@ -83,18 +83,8 @@ class ProbeDriver final : public model::Driver {
   std::atomic<int> removes{0};
 };
 
-// A core with one parent of a ProbeDriver: class `slow`, parent `slow`, types slow-a and slow-b.
-struct Bench {
-  explicit Bench(unsigned max_instances = 3, bool uses_vfio = false) {
-    module = *core.load_module({.name = "slowmdev"});
-    driver = core.make<ProbeDriver>(module, max_instances, uses_vfio);
-    core.add_driver(driver);
-    device_class = core.add_class(*module, "slow");
-    device = *core.add_parent_device(*module, device_class, "slow");
-    register_parent();
-  }
-  void register_parent() { parent = *core.register_parent(device, driver, {{"a", "Slow A"}, {"b", ""}}); }
-
+// A core, and its files by path.
+struct Machine {
   // As the files do it: by path, with the text as written.
   model::HeldNode find(const std::string& path) {
     auto node = core.tree().resolve(1);
@@ -132,6 +122,38 @@ struct Bench {
     const auto text = node.entry->show(*node.object, node.slot);
     return text ? *text : "errno " + std::to_string(text.error().value);
   }
+  // 0 or the errno of mkdir and rmdir.
+  int make_directory(const std::string& path) { return in_directory(path, &model::Entry::make_directory); }
+  int remove_directory(const std::string& path) {
+    return in_directory(path, &model::Entry::remove_directory);
+  }
+
+  model::Core core;
+
+ private:
+  template <typename Member>
+  int in_directory(const std::string& path, Member member) {
+    const auto slash = path.rfind('/');
+    const auto directory = find(path.substr(0, slash));
+    if (!directory.object) return ENOENT;
+    if (directory.entry->*member == nullptr) return EPERM;
+    const auto done = (directory.entry->*member)(*directory.object, path.substr(slash + 1));
+    return done ? 0 : done.error().value;
+  }
+};
+
+// A core with one parent of a ProbeDriver: class `slow`, parent `slow`, types slow-a and slow-b.
+struct Bench : Machine {
+  explicit Bench(unsigned max_instances = 3, bool uses_vfio = false) {
+    module = *core.load_module({.name = "slowmdev"});
+    driver = core.make<ProbeDriver>(module, max_instances, uses_vfio);
+    core.add_driver(driver);
+    device_class = core.add_class(*module, "slow");
+    device = *core.add_parent_device(*module, device_class, "slow");
+    register_parent();
+  }
+  void register_parent() { parent = *core.register_parent(device, driver, {{"a", "Slow A"}, {"b", ""}}); }
+
   int create(const std::string& uuid, const std::string& type = "slow-a") {
     return store(kParent + "/mdev_supported_types/" + type + "/create", uuid);
   }
@@ -139,7 +161,6 @@ struct Bench {
   std::string available() { return show(kParent + "/mdev_supported_types/slow-a/available_instances"); }
 
   static inline const std::string kParent = "devices/virtual/slow/slow";
-  model::Core core;
   std::shared_ptr<model::Module> module;
   std::shared_ptr<ProbeDriver> driver;
   std::shared_ptr<model::DeviceClass> device_class;
