@@ -11,9 +11,9 @@ model::Result<std::string> check_int(std::string_view text) {
   return check_number<INT_MIN, INT_MAX>(text);
 }
 
-model::Result<int> int_value(model::Core& core, std::string_view module, const Settings& settings,
+model::Result<int> int_value(model::Core& core, const std::string& module, const Settings& settings,
                              const Key& key) {
-  const auto text = text_of(settings.values, key, settings.name);
+  const std::string text = text_of(settings.values, key, settings.name);
   const auto value = parse_number(text, INT_MIN, INT_MAX);
   if (value) return static_cast<int>(*value);
   core.look_at_module(module);

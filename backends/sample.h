@@ -17,7 +17,7 @@ namespace mdevfs::backends {
 
 // A module parameter of type int. EINVAL: not a number of that size, as the log says too.
 model::Result<std::string> check_int(std::string_view text);
-model::Result<int> int_value(model::Core& core, std::string_view module, const Settings& settings,
+model::Result<int> int_value(model::Core& core, const std::string& module, const Settings& settings,
                              const Key& key);
 
 // The lines that its init function prints; {} is the major of its character device.
