@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sample.h"
 
+#include <fmt/format.h>
+
 #include <climits>
 
 namespace mdevfs::backends {
@@ -9,10 +11,21 @@ model::Result<std::string> check_int(std::string_view text) {
   return check_number<INT_MIN, INT_MAX>(text);
 }
 
-model::Result<int> int_value(const Settings& settings, const Key& key) {
-  const auto value = parse_number(text_of(settings.values, key, settings.name), INT_MIN, INT_MAX);
-  if (!value) return std::unexpected(value.error());
-  return static_cast<int>(*value);
+model::Result<int> int_value(model::Core& core, const std::string& module, const Settings& settings,
+                             const Key& key) {
+  const std::string text = text_of(settings.values, key, settings.name);
+  const auto value = parse_number(text, INT_MIN, INT_MAX);
+  if (value) return static_cast<int>(*value);
+  core.look_at_module(module);
+  core.log().print(model::Level::error,
+                   fmt::format("{}: `{}' invalid for parameter `{}'", module, text, key.name));
+  return std::unexpected(value.error());
+}
+
+void greet(model::Core& core, model::Module& module, const Greeting& greeting) {
+  const unsigned major = core.take_char_major(module);
+  for (const char* line : greeting)
+    core.log().print(model::Level::info, fmt::format(fmt::runtime(line), major));
 }
 
 }  // namespace mdevfs::backends

@@ -15,23 +15,34 @@
 
 namespace mdevfs::backends {
 
-// A module parameter of type int. EINVAL: not a number of that size.
+// A module parameter of type int. EINVAL: not a number of that size, as the log says too.
 model::Result<std::string> check_int(std::string_view text);
-model::Result<int> int_value(const Settings& settings, const Key& key);
+model::Result<int> int_value(model::Core& core, const std::string& module, const Settings& settings,
+                             const Key& key);
+
+// The lines that its init function prints; {} is the major of its character device.
+using Greeting = std::vector<const char*>;
+
+void greet(model::Core& core, model::Module& module, const Greeting& greeting);
 
 template <typename SampleDriver, typename... Arguments>
 model::Result<std::shared_ptr<Loaded>> load_sample(model::Core& core, model::ModuleInfo info,
+                                                   const Greeting& greeting,
                                                    std::vector<model::TypeInfo> types,
                                                    Arguments&&... arguments) {
   const std::string name = info.name;
   const auto module = core.load_module(std::move(info));
   if (!module) return std::unexpected(module.error());
+  greet(core, **module, greeting);
   const auto driver = core.make<SampleDriver>(*module, std::forward<Arguments>(arguments)...);
   core.add_driver(driver);
   const auto device = core.add_parent_device(**module, core.add_class(**module, name), name);
   const auto parent = device ? core.register_parent(*device, driver, std::move(types))
                              : model::Result<std::shared_ptr<model::Parent>>(std::unexpected(device.error()));
-  if (parent) return std::make_shared<Loaded>(*module);
+  if (parent) {
+    core.module_loaded(**module);
+    return std::make_shared<Loaded>(*module);
+  }
   core.unload_module(**module);
   return std::unexpected(parent.error());
 }

@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <exception>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,8 @@ struct MountArguments {
   std::string source = "mdevfs";
   std::string mountpoint;
   bool foreground = false;
+  bool uevents = false;
+  std::optional<std::string> log;
 };
 
 int do_mount(MountArguments arguments) {
@@ -53,6 +56,8 @@ int do_mount(MountArguments arguments) {
   request.source = options->source.empty() ? arguments.source : options->source;
   request.mountpoint = arguments.mountpoint;
   request.foreground = arguments.foreground;
+  request.uevents = arguments.uevents;
+  request.log = arguments.log;
   const auto mounted = mount_command(request);
   return mounted ? 0 : fail(mounted.error());
 }
@@ -60,6 +65,8 @@ int do_mount(MountArguments arguments) {
 struct RunArguments {
   std::vector<std::string> backends;
   std::optional<std::string> mdevctl_directory;
+  bool uevents = false;
+  std::optional<std::string> log;
   std::vector<std::string> command;
 };
 
@@ -67,7 +74,8 @@ int do_run(const RunArguments& arguments) {
   if (arguments.command.empty()) return usage_error("there is no command to run; see 'mdevfs run --help'");
   auto backends = find_backends(arguments.backends);
   if (!backends) return usage_error(backends.error());
-  const auto status = run_command({std::move(*backends), arguments.mdevctl_directory, arguments.command});
+  const auto status = run_command({std::move(*backends), arguments.mdevctl_directory, arguments.uevents,
+                                   arguments.log, arguments.command});
   if (!status) return fail(status.error());
   end_like(*status);
 }
@@ -147,12 +155,20 @@ Outcome<std::vector<std::string>> command_of(const CLI::App& run, std::vector<st
   return command;
 }
 
+template <typename Arguments>
+void define_uevents_and_log(CLI::App& app, Arguments& arguments, const char* about_uevents) {
+  app.add_flag("--uevents,!--no-uevents", arguments.uevents, about_uevents);
+  app.add_option("--log", arguments.log, "append the emulated kernel's log to FILE; - is stderr")
+      ->type_name("FILE");
+}
+
 void define_mount(CLI::App& app, MountArguments& arguments) {
   app.add_option("--backend", arguments.backends,
                  "hardware to emulate, may be repeated; without it, all there is")
       ->type_name("NAME")
       ->allow_extra_args(false);
   app.add_flag("-f,--foreground", arguments.foreground, "stay in the foreground");
+  define_uevents_and_log(app, arguments, "send uevents to this network namespace; only its root may");
   app.add_option("-o", arguments.options, "mount options, and backend=NAME, separated by commas")
       ->type_name("OPTIONS")
       ->allow_extra_args(false);
@@ -166,6 +182,8 @@ void define_run(CLI::App& app, RunArguments& arguments) {
       ->allow_extra_args(false);
   app.add_option("--mdevctl-dir", arguments.mdevctl_directory, "what the command sees at /etc/mdevctl.d")
       ->type_name("DIR");
+  define_uevents_and_log(app, arguments,
+                         "send uevents to the command, in a network namespace without the host's network");
   app.prefix_command();
   app.footer("What follows is the command: mdevfs run [OPTIONS] [--] COMMAND [ARGUMENT...]");
 }

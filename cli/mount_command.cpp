@@ -6,6 +6,7 @@
 
 #include <csignal>
 
+#include "log_output.h"
 #include "prerequisites.h"
 #include "process.h"
 #include "start_report.h"
@@ -32,7 +33,7 @@ Outcome<> start_daemon(const Service& service) {
   if (daemon < 0) return failure("cannot start the daemon: {}", error_text());
   if (daemon == 0) {
     pipe->read.reset();
-    become_daemon({service.stop_when_readable, pipe->write.get()});
+    become_daemon({service.stop_when_readable, service.log, pipe->write.get()});
     serve_as_daemon(service, std::move(pipe->write));
   }
   pipe->write.reset();
@@ -52,9 +53,21 @@ Outcome<> mount_command(const MountRequest& request) {
   for (const auto check : {check_fuse_device, check_fusermount}) {
     if (auto passed = check(); !passed) return passed;
   }
+  UniqueFd log;
+  if (request.log || request.foreground) {
+    auto opened = open_log(request.log.value_or("-"));
+    if (!opened) return std::unexpected(opened.error());
+    log = std::move(*opened);
+  }
   const UniqueFd end_signal = end_signals();
-  const Service service{request.backends, request.options,  request.source,
-                        *mountpoint,      end_signal.get(), nullptr};
+  const Service service{.backends = request.backends,
+                        .mount_options = request.options,
+                        .source = request.source,
+                        .mountpoint = *mountpoint,
+                        .uevents = request.uevents,
+                        .log = log.get(),
+                        .stop_when_readable = end_signal.get(),
+                        .furnish = nullptr};
   return request.foreground ? serve(service, nullptr) : start_daemon(service);
 }
 

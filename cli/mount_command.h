@@ -4,6 +4,7 @@
 // SIGHUP.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,8 @@ struct MountRequest {
   std::string source = "mdevfs";
   std::string mountpoint;
   bool foreground = false;
+  bool uevents = false;
+  std::optional<std::string> log;  // a file, "-" is stderr; nothing: stderr in the foreground
 };
 
 Outcome<> mount_command(const MountRequest& request);

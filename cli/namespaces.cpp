@@ -2,11 +2,15 @@
 #include "namespaces.h"
 
 #include <fcntl.h>
+#include <net/if.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <fstream>
 
 #include "unique_fd.h"
@@ -91,6 +95,18 @@ Outcome<> enter_private_namespaces() {
                       write_file("/proc/self/uid_map", fmt::format("0 {} 1", uid)) &&
                       write_file("/proc/self/gid_map", fmt::format("0 {} 1", gid));
   return mapped ? make_mounts_private() : refused(errno);
+}
+
+Outcome<> enter_private_network() {
+  if (unshare(CLONE_NEWNET) != 0) return failure("the kernel refuses a network namespace ({})", error_text());
+  const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq loopback{};
+  std::strcpy(loopback.ifr_name, "lo");
+  if (ioctl(socket.get(), SIOCGIFFLAGS, &loopback) == 0) {
+    loopback.ifr_flags |= IFF_UP;
+    if (ioctl(socket.get(), SIOCSIFFLAGS, &loopback) == 0) return {};
+  }
+  return failure("cannot bring the loopback interface up: {}", error_text());
 }
 
 }  // namespace mdevfs::cli

@@ -11,4 +11,8 @@ namespace mdevfs::cli {
 // together with a user namespace, in which it is root, when it may not otherwise.
 Outcome<> enter_private_namespaces();
 
+// A network namespace as well, with nothing in it but the loopback interface: whoever is root there may have
+// the kernel send uevents, which nobody outside hears.
+Outcome<> enter_private_network();
+
 }  // namespace mdevfs::cli

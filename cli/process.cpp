@@ -21,6 +21,7 @@ void close_all_but(std::vector<int> keep) {
   std::sort(keep.begin(), keep.end());
   unsigned next = STDERR_FILENO + 1;
   for (int fd : keep) {
+    if (fd < 0) continue;
     const unsigned kept = static_cast<unsigned>(fd);
     if (kept > next) close_range(next, kept - 1, 0);
     next = std::max(next, kept + 1);

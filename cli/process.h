@@ -21,8 +21,9 @@ struct Pipe {
 };
 Outcome<Pipe> make_pipe();  // both ends close-on-exec
 
-// Leaves the caller's session, directory, terminal and descriptors (but for those in `keep`), as whoever
-// waits for a pipe of the caller's to close must not wait for a daemon. stderr stays until drop_stderr().
+// Leaves the caller's session, directory, terminal and descriptors (but for those in `keep`; -1 is none), as
+// whoever waits for a pipe of the caller's to close must not wait for a daemon. stderr stays until
+// drop_stderr().
 void become_daemon(std::vector<int> keep);
 void drop_stderr();
 

@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "cleanup.h"
+#include "log_output.h"
 #include "namespaces.h"
 #include "prerequisites.h"
 #include "process.h"
@@ -84,7 +85,13 @@ class Runner {
   }
 
   Outcome<> prepare() {
+    if (request_.log) {
+      auto opened = open_log(*request_.log);
+      if (!opened) return std::unexpected(opened.error());
+      log_ = std::move(*opened);
+    }
     if (auto entered = enter_private_namespaces(); !entered) return entered;
+    if (request_.uevents) prepare_uevents();
     if (auto usable = check_fuse_device(); !usable) return usable;
     auto lives = make_pipe();
     if (!lives) return std::unexpected(lives.error());
@@ -93,6 +100,13 @@ class Runner {
     if (!guards) return std::unexpected(guards.error());
     guard_lifeline_ = std::move(*guards);
     return {};
+  }
+
+  // Without a network of the command's own its uevents would be the host's.
+  void prepare_uevents() {
+    const auto entered = enter_private_network();
+    uevents_ = entered.has_value();
+    if (!entered) complain("there will be no uevents: " + entered.error());
   }
 
   Outcome<> start_daemon() {
@@ -121,12 +135,14 @@ class Runner {
   // Serves until nobody holds the other end of its lifeline any more: the runner and the guard have gone.
   [[noreturn]] void run_daemon(UniqueFd report) {
     const int lifeline = daemon_lifeline_.read.get();
-    become_daemon({lifeline, report.get()});
+    become_daemon({lifeline, log_.get(), report.get()});
     sigprocmask(SIG_SETMASK, &callers_mask_, nullptr);
     Service service;
     service.backends = request_.backends;
     service.mount_options = {"nosuid", "nodev", "noexec", "allow_other", "default_permissions"};
     service.mountpoint = staging_;
+    service.uevents = uevents_;
+    service.log = log_.get();
     service.stop_when_readable = lifeline;
     service.furnish = add_placeholders;
     serve_as_daemon(service, std::move(report));
@@ -244,6 +260,8 @@ class Runner {
   sigset_t callers_mask_{};
   std::string staging_;
   std::vector<std::string> bound_;
+  UniqueFd log_;
+  bool uevents_ = false;
   dev_t tree_ = 0;
   Pipe daemon_lifeline_;  // read by the daemon, held by the runner and the guard
   Pipe guard_lifeline_;   // read by the guard, held by the runner

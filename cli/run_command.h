@@ -22,6 +22,8 @@ namespace mdevfs::cli {
 struct RunRequest {
   BackendList backends;
   std::optional<std::string> mdevctl_directory;
+  bool uevents = false;            // in a network namespace of the command's own
+  std::optional<std::string> log;  // a file, "-" is stderr
   std::vector<std::string> command;
 };
 

@@ -8,11 +8,14 @@
 #include <algorithm>
 #include <csignal>
 #include <exception>
+#include <optional>
 #include <thread>
 
 #include "control/control.h"
+#include "log_output.h"
 #include "process.h"
 #include "start_report.h"
+#include "uevent_socket.h"
 
 namespace mdevfs::cli {
 namespace {
@@ -76,6 +79,14 @@ Outcome<> mount_quietly(fs::Filesystem& filesystem, const std::string& mountpoin
   return printed.empty() ? failure("{}", mounted.error()) : failure("{}: {}", mounted.error(), printed);
 }
 
+// Who asked for uevents gets a tree without them where they are refused, and is told.
+std::optional<UeventSocket> open_uevents() {
+  auto opened = UeventSocket::open();
+  if (opened) return std::move(*opened);
+  complain("there will be no uevents: " + opened.error());
+  return std::nullopt;
+}
+
 std::string known_backends() {
   std::string names;
   for (const backends::Backend& backend : backends::all()) {
@@ -104,6 +115,8 @@ Outcome<BackendList> find_backends(std::span<const std::string> names) {
 Outcome<> serve(const Service& service, const OnReady& on_ready) {
   std::signal(SIGPIPE, SIG_IGN);
   model::Core core({geteuid(), getegid()});
+  std::optional<LogWriter> log;
+  if (service.log >= 0) log.emplace(core.log(), service.log);
   control::Control control(core);
   for (const backends::Backend* backend : service.backends) {
     if (auto loaded = control.load(std::string(backend->name), *backend); !loaded) {
@@ -115,6 +128,8 @@ Outcome<> serve(const Service& service, const OnReady& on_ready) {
   options.mount_options = service.mount_options;
   options.source = service.source;
   if (on_ready) options.on_ready = [&] { on_ready(known); };
+  const auto uevents = service.uevents ? open_uevents() : std::nullopt;
+  if (uevents) options.send_uevent = [&](const model::Uevent& event) { uevents->send(event); };
   fs::Filesystem filesystem(core, std::move(options));
   if (auto mounted = mount_quietly(filesystem, service.mountpoint); !mounted) return mounted;
   const Stopper stopper(filesystem, service.stop_when_readable);

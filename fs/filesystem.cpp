@@ -73,7 +73,7 @@ class Filesystem::Impl {
 
 Filesystem::Impl::Impl(model::Core& core, Options options) : core_(core), options_(std::move(options)) {
   fuse_set_log_func(keep_last_word);
-  notifier_.emplace(channel_, open_files_, options_.invalidate);
+  notifier_.emplace(channel_, open_files_, options_.invalidate, options_.send_uevent);
   context_.emplace(core_, channel_, *notifier_, open_files_, options_.on_ready);
 }
 

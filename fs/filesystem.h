@@ -12,7 +12,8 @@
 
 namespace mdevfs::model {
 class Core;
-}
+struct Uevent;
+}  // namespace mdevfs::model
 
 namespace mdevfs::fs {
 
@@ -20,6 +21,9 @@ struct Options {
   std::vector<std::string> mount_options = {};  // as after -o: "allow_other", "ro", ...
   std::string source = "mdevfs";                // the first column of /proc/mounts
   std::function<void()> on_ready = {};          // called once, when the kernel's INIT has been answered
+  // Called with each uevent, one at a time, when whoever hears of it and looks sees what has happened. Empty:
+  // none are made. Must not wait for anybody.
+  std::function<void(const model::Uevent&)> send_uevent = {};
   unsigned most_workers = 0;  // 0: as many as there are requests at once (a limit is for tests)
   bool invalidate = true;     // false: the kernel is never told what is gone (for tests of that)
 };

@@ -3,8 +3,12 @@
 
 namespace mdevfs::fs {
 
-Notifier::Notifier(const Channel& channel, OpenFiles& open_files, bool enabled)
-    : channel_(channel), open_files_(open_files), enabled_(enabled), thread_([this] { run(); }) {}
+Notifier::Notifier(const Channel& channel, OpenFiles& open_files, bool enabled, const SendUevent& send_uevent)
+    : channel_(channel),
+      open_files_(open_files),
+      enabled_(enabled),
+      send_uevent_(send_uevent),
+      thread_([this] { run(); }) {}
 
 Notifier::~Notifier() {
   {
@@ -24,9 +28,17 @@ void Notifier::Answer::give() {
 }
 
 void Notifier::publish(model::Changes changes) noexcept {
+  add(std::move(changes));
+}
+
+void Notifier::announce(model::Uevent event) noexcept {
+  add(std::move(event));
+}
+
+void Notifier::add(Job job) {
   {
     const std::lock_guard lock(mutex_);
-    jobs_.push_back({std::move(changes), std::nullopt});
+    jobs_.push_back(std::move(job));
   }
   wake_.notify_one();
 }
@@ -36,7 +48,7 @@ void Notifier::answer_after(Reply reply, int error, std::size_t written) {
   {
     const std::lock_guard lock(mutex_);
     if (busy_ || !jobs_.empty()) {
-      jobs_.push_back({{}, std::move(answer)});
+      jobs_.emplace_back(std::move(answer));
       return;  // the thread is awake, or has been woken by what is before us
     }
   }
@@ -52,14 +64,13 @@ void Notifier::run() {
     jobs_.pop_front();
     busy_ = true;
     lock.unlock();
-    tell(job.changes);
-    if (job.answer) job.answer->give();
+    std::visit([this](auto& what) { carry_out(what); }, job);
     lock.lock();
     busy_ = false;
   }
 }
 
-void Notifier::tell(const model::Changes& changes) const {
+void Notifier::carry_out(const model::Changes& changes) const {
   if (!enabled_) return;
   for (const auto& gone : changes.gone) channel_.invalidate_entry(gone.directory, gone.name);
   for (const auto inode : changes.attributes) channel_.invalidate_attributes(inode);

@@ -3,15 +3,15 @@
 // The one thread that tells the kernel what is gone. Workers must not: invalidating a name takes its
 // directory's inode lock in the kernel, and a lookup in flight there holds that lock until a worker answers
 // it. A writer's reply is given here too, behind the changes that its write made: when `echo 1 > remove`
-// returns, the path is gone.
+// returns, the path is gone. And so are uevents: who hears of a removal and looks sees it.
 #pragma once
 
 #include <condition_variable>
 #include <deque>
 #include <functional>
 #include <mutex>
-#include <optional>
 #include <thread>
+#include <variant>
 
 #include "channel.h"
 #include "model/change.h"
@@ -24,11 +24,14 @@ namespace mdevfs::fs {
 // Thread-safety: all functions from any thread but the notifier's own.
 class Notifier final : public model::Watcher {
  public:
-  Notifier(const Channel& channel, OpenFiles& open_files, bool enabled);
+  using SendUevent = std::function<void(const model::Uevent&)>;
+  Notifier(const Channel& channel, OpenFiles& open_files, bool enabled, const SendUevent& send_uevent);
   ~Notifier() override;  // what is queued is done first
 
   void publish(model::Changes changes) noexcept override;
   void wake(std::uint64_t inode) noexcept override { open_files_.wake(inode); }
+  bool hears_uevents() const override { return static_cast<bool>(send_uevent_); }
+  void announce(model::Uevent event) noexcept override;
   // Answers when all that has been published so far is known to the kernel; at once where nothing is waiting.
   void answer_after(Reply reply, int error, std::size_t written);
 
@@ -39,18 +42,19 @@ class Notifier final : public model::Watcher {
     std::size_t written;
     void give();
   };
-  struct Job {
-    model::Changes changes;
-    std::optional<Answer> answer;
-  };
+  using Job = std::variant<model::Changes, model::Uevent, Answer>;
 
+  void add(Job job);
   void run();
-  void tell(const model::Changes& changes) const;
+  void carry_out(const model::Changes& changes) const;
+  void carry_out(const model::Uevent& event) const { send_uevent_(event); }
+  static void carry_out(Answer& answer) { answer.give(); }
 
   const Channel& channel_;
   OpenFiles& open_files_;
   const bool enabled_;
-  std::mutex mutex_;  // a leaf: nothing is called with it held
+  const SendUevent& send_uevent_;  // empty: none are sent
+  std::mutex mutex_;               // a leaf: nothing is called with it held
   std::condition_variable wake_;
   std::deque<Job> jobs_;
   bool busy_ = false;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What a change of the tree means to those who remember it: names that are gone and directories whose
-// attributes are others now. The model publishes changes to one watcher, after it has released its locks.
+// attributes are others now; and what the kernel announces of it, its uevents. The model gives both to one
+// watcher, in the order in which things happen, after it has released the tree's lock.
 #pragma once
 
 #include <cstdint>
@@ -21,11 +22,24 @@ struct Changes {
   bool empty() const { return gone.empty() && attributes.empty(); }
 };
 
-// Thread-safety: publish is called from any thread, with no lock of the model held, and must not call back.
+// What udev and its like hear. The message is `action@devpath`, then ACTION, DEVPATH and SUBSYSTEM, then the
+// keys as they stand here; who sends it adds SEQNUM.
+struct Uevent {
+  std::string action;
+  std::string devpath;  // "/devices/virtual/mtty/mtty"
+  std::string subsystem;
+  std::vector<std::string> keys;  // "DRIVER=mtty"
+};
+
+// Thread-safety: publish and announce are called from any thread, with a device's lock held perhaps but none
+// of the tree's, and must not call back.
 class Watcher {
  public:
   virtual ~Watcher() = default;
   virtual void publish(Changes changes) noexcept = 0;
+  // Asked once, when it begins to watch: one that does not hear uevents is given none, and none are made.
+  virtual bool hears_uevents() const { return false; }
+  virtual void announce(Uevent) noexcept {}
   // What poll(2) says of this file has changed.
   virtual void wake(std::uint64_t inode) noexcept = 0;
 };

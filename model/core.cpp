@@ -3,7 +3,11 @@
 // What there is: modules with their classes, drivers and parent devices, coming and going.
 #include "core.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+
+#include "uevent.h"
 
 namespace mdevfs::model {
 namespace {
@@ -17,17 +21,39 @@ ModuleInfo mdev_info() {
           .parameters = {}};
 }
 
+Node directory_of(Object& object) {
+  return {&object, object.self()};
+}
+
+constexpr const char* kAdd = "add";
+constexpr const char* kRemove = "remove";
+
+// Of vfio the tree has two classes. What it has beside them, the device that opens containers and its own
+// module, can be heard but not seen.
+void announce_vfio_device(const Tree& tree, const char* action) {
+  if (Watcher* const listener = tree.listener()) {
+    listener->announce({action,
+                        "/devices/virtual/misc/vfio",
+                        "misc",
+                        {"MAJOR=10", "MINOR=196", "DEVNAME=vfio/vfio", "DEVMODE=0666"}});
+  }
+}
+
+void announce_vfio_module(const Tree& tree, const char* action) {
+  if (Watcher* const listener = tree.listener()) listener->announce({action, "/module/vfio", "module", {}});
+}
+
 }  // namespace
 
-Core::Core(Owner owner) : tree_(owner.uid, owner.gid) {
+Core::Core(Owner owner, Boot boot) : tree_(owner.uid, owner.gid) {
   root_ = make<Root>();
   tree_.appear(*root_, {kSelf});
   mdev_module_ = make<Module>(mdev_info());
-  tree_.appear(*mdev_module_, {kSelf, Module::kVersion, Module::kSrcversion});
   vfio_class_ = make<DeviceClass>("vfio");
   vfio_dev_class_ = make<DeviceClass>("vfio-dev");
-  tree_.appear(*vfio_class_, {kSelf});
-  tree_.appear(*vfio_dev_class_, {kSelf});
+  if (boot == Boot::bare) return;
+  std::ignore = load_mdev();
+  std::ignore = load_vfio();
 }
 
 Core::~Core() {
@@ -42,17 +68,112 @@ Core::~Core() {
   }
 }
 
+// --- mdev and vfio
+
+Result<void> Core::load_mdev() {
+  const Lock lock(modules_lock_);
+  if (std::exchange(has_mdev_, true)) return fail(EEXIST);
+  tree_.appear(*root_, {Root::kMdev});
+  announce({root_.get(), Slot::bus_mdev}, kAdd);
+  tree_.appear(*mdev_module_, {kSelf, Module::kVersion, Module::kSrcversion});
+  announce(directory_of(*mdev_module_), kAdd);
+  return {};
+}
+
+Result<void> Core::unload_mdev() {
+  const Lock lock(modules_lock_);
+  if (!has_mdev_) return fail(ENOENT);
+  if (!modules_.empty()) return fail(EAGAIN);
+  has_mdev_ = false;
+  tree_.vanish(*root_, {Root::kMdev});
+  announce({root_.get(), Slot::bus_mdev}, kRemove);
+  tree_.vanish(*mdev_module_, {Module::kSrcversion, Module::kVersion, kSelf});
+  announce(directory_of(*mdev_module_), kRemove);
+  return {};
+}
+
+Result<void> Core::load_vfio() {
+  const Lock lock(modules_lock_);
+  if (std::exchange(has_vfio_, true)) return fail(EEXIST);
+  announce_vfio_device(tree_, kAdd);
+  for (const auto& its_class : {vfio_class_, vfio_dev_class_}) {
+    tree_.appear(*its_class, {kSelf});
+    announce(directory_of(*its_class), kAdd);
+  }
+  log_.print(Level::info, "VFIO - User Level meta-driver version: 0.3");
+  announce_vfio_module(tree_, kAdd);
+  return {};
+}
+
+Result<void> Core::unload_vfio() {
+  const Lock lock(modules_lock_);
+  if (!has_vfio_) return fail(ENOENT);
+  if (!modules_.empty()) return fail(EAGAIN);
+  has_vfio_ = false;
+  for (const auto& its_class : {vfio_dev_class_, vfio_class_}) {
+    tree_.vanish(*its_class, {kSelf});
+    announce(directory_of(*its_class), kRemove);
+  }
+  announce_vfio_device(tree_, kRemove);
+  announce_vfio_module(tree_, kRemove);
+  return {};
+}
+
+// --- modules
+
+void Core::look_at_module(std::string_view name, std::string_view taint) {
+  {
+    const Lock lock(modules_lock_);
+    if (taint.find('O') == std::string_view::npos || std::exchange(tainted_, true)) return;
+  }
+  log_.print(Level::warning, std::string(name) + ": loading out-of-tree module taints kernel.");
+  log_.print(Level::notice, std::string(name) +
+                                ": module verification failed: signature and/or required key missing - "
+                                "tainting kernel");
+}
+
+// sysfs_warn_dup.
+void Core::print_duplicate(std::string_view path) {
+  log_.print(Level::warning, fmt::format("sysfs: cannot create duplicate filename '{}'", path));
+  log_.print(Level::warning, "(stack trace)");
+}
+
+void Core::print_failed_add(std::string_view name) {
+  log_.print(Level::error,
+             fmt::format("kobject_add_internal failed for {} with -EEXIST, don't try to register "
+                         "things with the same name in the same directory.",
+                         name));
+}
+
+// find_dynamic_major gives out the lower ones first of 254 to 234, then 511 to 384; down to 246 they are
+// others'.
+unsigned Core::take_char_major(Module& module) {
+  constexpr unsigned kFirst = 245, kLast = 234, kFirstExtended = 511;
+  const Lock lock(modules_lock_);
+  const unsigned number = char_numbers_.take();
+  loaded(module)->char_number = number;
+  constexpr unsigned kCount = kFirst - kLast + 1;
+  return number < kCount ? kFirst - number : kFirstExtended - (number - kCount);
+}
+
+void Core::module_loaded(Module& module) {
+  module.announced = true;
+  announce(directory_of(module), kAdd);
+}
+
 Core::Loaded* Core::loaded(const Module& module) {
   const auto at = std::ranges::find(modules_, &module, [](const Loaded& l) { return l.module.get(); });
   return at == modules_.end() ? nullptr : &*at;
 }
 
 Result<std::shared_ptr<Module>> Core::load_module(ModuleInfo info) {
+  look_at_module(info.name, info.taint);
   const Lock lock(modules_lock_);
   const auto same_name = [&](const Loaded& l) { return l.module->info.name == info.name; };
   if (std::ranges::any_of(modules_, same_name)) return fail(EEXIST);
+  if (!has_mdev_ || !has_vfio_) return fail(ENOENT);
   auto module = make<Module>(std::move(info));
-  modules_.push_back({module, {}, {}, {}});
+  modules_.push_back({module, {}, {}, {}, {}});
   tree_.appear(*module, {kSelf, Module::kDrivers, Module::kHolder});
   if (!module->info.version.empty()) tree_.appear(*module, {Module::kVersion});
   if (!module->info.srcversion.empty()) tree_.appear(*module, {Module::kSrcversion});
@@ -71,6 +192,7 @@ std::shared_ptr<DeviceClass> Core::add_class(Module& module, std::string name) {
   const Lock lock(modules_lock_);
   loaded(module)->classes.push_back(device_class);
   tree_.appear(*device_class, {kSelf});
+  announce(directory_of(*device_class), kAdd);
   return device_class;
 }
 
@@ -78,6 +200,7 @@ void Core::add_driver(std::shared_ptr<Driver> driver) {
   const Lock lock(modules_lock_);
   loaded(*driver->module)->drivers.push_back(driver);
   tree_.appear(*driver, {kSelf});
+  announce(directory_of(*driver), kAdd);
 }
 
 Result<std::shared_ptr<ParentDevice>> Core::add_parent_device(Module& module,
@@ -88,20 +211,29 @@ Result<std::shared_ptr<ParentDevice>> Core::add_parent_device(Module& module,
   Loaded* const owner = loaded(module);
   if (owner == nullptr) return fail(ENODEV);
   Changes changes;
+  bool taken = false;
   {
     const Lock tree_lock(kernfs_rwsem);
     const auto* const members = device->device_class->members(Slot::class_directory);
-    if (members->find(device->name()).object != nullptr) return fail(EEXIST);
-    device->glue = device->device_class->take_glue(changes);
-    tree_.appear_locked(*device, kSelf, changes);
-    // debugfs keeps the first of two directories of one name.
-    const auto* const debug = root_->members(Slot::kernel_debug_mdevfs);
-    const bool taken = debug->find(device->name()).object != nullptr;
-    if (!taken && device->name() != "log" && device->name() != "vfio")
-      tree_.appear_locked(*device, ParentDevice::kDebug, changes);
+    taken = members->find(device->name()).object != nullptr;
+    if (!taken) {
+      device->glue = device->device_class->take_glue(changes);
+      tree_.appear_locked(*device, kSelf, changes);
+      // debugfs keeps the first of two directories of one name.
+      const auto* const debug = root_->members(Slot::kernel_debug_mdevfs);
+      const bool shadowed = debug->find(device->name()).object != nullptr;
+      if (!shadowed && device->name() != "log" && device->name() != "vfio")
+        tree_.appear_locked(*device, ParentDevice::kDebug, changes);
+    }
+  }
+  if (taken) {
+    print_duplicate(fmt::format("/devices/virtual/{}/{}", device->device_class->name(), device->name()));
+    print_failed_add(device->name());
+    return fail(EEXIST);
   }
   tree_.finish(std::move(changes));
   owner->parent_devices.push_back(device);
+  announce(directory_of(*device), kAdd);
   return device;
 }
 
@@ -114,6 +246,7 @@ void Core::remove_parent_device(ParentDevice& device) {
     device.device_class->release_glue(changes);
   }
   tree_.finish(std::move(changes));
+  announce(directory_of(device), kRemove);
   const Lock lock(modules_lock_);
   for (Loaded& l : modules_)
     std::erase_if(l.parent_devices, [&](const auto& d) { return d.get() == &device; });
@@ -155,10 +288,20 @@ void Core::unload_module(Module& module) {
     if (parent) unregister_parent(*parent);
     remove_parent_device(*device);
   }
-  for (const auto& driver : gone.drivers) tree_.vanish(*driver, {kSelf});
-  for (const auto& device_class : gone.classes) tree_.vanish(*device_class, {kSelf});
+  for (const auto& driver : gone.drivers) {
+    tree_.vanish(*driver, {kSelf});
+    announce(directory_of(*driver), kRemove);
+  }
+  for (const auto& device_class : gone.classes) {
+    tree_.vanish(*device_class, {kSelf});
+    announce(directory_of(*device_class), kRemove);
+  }
+  if (!module.info.farewell.empty()) log_.print(Level::info, module.info.farewell);
   tree_.vanish(*gone.module, {Module::kHolder, Module::kParameters, Module::kSrcversion, Module::kVersion,
                               Module::kDrivers, kSelf});
+  if (gone.module->announced) announce(directory_of(*gone.module), kRemove);
+  const Lock lock(modules_lock_);
+  if (gone.char_number) char_numbers_.give_back(*gone.char_number);
 }
 
 bool Core::add_placeholder(std::string_view directory, std::string_view name, PlaceholderKind kind,

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -37,7 +38,9 @@ struct Owner {
 // Thread-safety: all functions from any thread.
 class Core {
  public:
-  explicit Core(Owner owner = {});
+  // What is loaded from the beginning.
+  enum class Boot { with_mdev_and_vfio, bare };
+  explicit Core(Owner owner = {}, Boot boot = Boot::with_mdev_and_vfio);
   ~Core();  // unregisters and unloads everything
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
@@ -56,10 +59,24 @@ class Core {
     return object;
   }
 
+  // --- the kernel's own two modules. EEXIST: it is loaded. EAGAIN: it is in use. ENOENT: it is not there.
+
+  Result<void> load_mdev();
+  Result<void> load_vfio();
+  Result<void> unload_mdev();
+  Result<void> unload_vfio();
+
   // --- what a backend's module brings, in the order of its init function; unload() is its exit function.
 
-  // EEXIST: a module of that name is there.
+  // The kernel looks at a module before its parameters: of the first one from outside its own tree it says
+  // once that it is tainted by it. load_module() does it too.
+  void look_at_module(std::string_view name, std::string_view taint = ModuleInfo{}.taint);
+  // EEXIST: a module of that name is there. ENOENT: mdev or vfio is not.
   Result<std::shared_ptr<Module>> load_module(ModuleInfo info);
+  // A device number of the module's own until it is unloaded: its major.
+  unsigned take_char_major(Module& module);
+  // The end of its init function: now the module itself is announced.
+  void module_loaded(Module& module);
   // Unregisters its parents (waiting as unregister_parent does) and takes everything of it away.
   void unload_module(Module& module);
   // What rmmod asks for first. True: nobody has a vfio descriptor of its devices open, and nobody can any
@@ -155,8 +172,11 @@ class Core {
     std::vector<std::shared_ptr<DeviceClass>> classes;
     std::vector<std::shared_ptr<Driver>> drivers;
     std::vector<std::shared_ptr<ParentDevice>> parent_devices;
+    std::optional<unsigned> char_number;  // its place among the majors
   };
   Loaded* loaded(const Module& module) REQUIRES(modules_lock_);
+  void print_duplicate(std::string_view path);
+  void print_failed_add(std::string_view name);
 
   Log log_;
   Tree tree_;
@@ -167,6 +187,10 @@ class Core {
 
   mutable Mutex modules_lock_{Rank::module};
   std::vector<Loaded> modules_ GUARDED_BY(modules_lock_);
+  bool has_mdev_ GUARDED_BY(modules_lock_) = false;
+  bool has_vfio_ GUARDED_BY(modules_lock_) = false;
+  bool tainted_ GUARDED_BY(modules_lock_) = false;
+  NumberPool char_numbers_ GUARDED_BY(modules_lock_);
   std::vector<std::shared_ptr<Placeholder>> placeholders_ GUARDED_BY(modules_lock_);
 
   // The kernel's mdev_list: devices from the reservation of their UUID to their release.

@@ -23,12 +23,16 @@ Node self_of(Object& object) {
   return {&object, Slot::device_directory};
 }
 
+std::string uevent_text(const Object& object) {
+  const auto& device = static_cast<const Device&>(object);
+  return device.has_driver ? fmt::format("DRIVER={}\n", device.driver().name()) : std::string{};
+}
+
 // uevent_show. On 6.1.192 it takes the device's lock, and so waits for a probe or a driver's remove in
 // progress.
 Result<std::string> show_uevent(Object& object, Slot) {
-  Device& device = device_of(object);
-  const Lock lock(device.device_lock);
-  return device.has_driver ? fmt::format("DRIVER={}\n", device.driver().name()) : std::string{};
+  const Lock lock(device_of(object).device_lock);
+  return uevent_text(object);
 }
 
 // remove_store. The file is taken away before anything is checked, and does not come back.
@@ -50,9 +54,12 @@ Result<std::string> show_vfio_group_dev(Object& object, Slot) {
   return fmt::format("{}:{}\n", kVfioMajor, device_of(object).vfio_number);
 }
 
-Result<std::string> show_vfio_group_uevent(Object& object, Slot) {
-  const unsigned number = device_of(object).vfio_number;
+std::string vfio_group_uevent_text(const Object& object) {
+  const unsigned number = static_cast<const Device&>(object).vfio_number;
   return fmt::format("MAJOR={}\nMINOR={}\nDEVNAME=vfio/{}\n", kVfioMajor, number, number);
+}
+Result<std::string> show_vfio_group_uevent(Object& object, Slot) {
+  return vfio_group_uevent_text(object);
 }
 
 // kernel/debug/mdevfs/vfio/G: an open descriptor of it is an open vfio descriptor of the device.
@@ -76,9 +83,14 @@ Result<void> store_iommu_group_type(Object&, Slot, std::string_view) {
 
 void define_directory(Schema& schema) {
   constexpr Slot in = Slot::device_directory;
-  schema.add(in, {.kind = Kind::directory, .mode = kDirectoryMode, .place = [](Object& o) {
-                    return Node{device_of(o).type->parent->device.get(), Slot::parent_device_directory};
-                  }});
+  schema.add(in, {.kind = Kind::directory,
+                  .mode = kDirectoryMode,
+                  .place =
+                      [](Object& o) {
+                        return Node{device_of(o).type->parent->device.get(), Slot::parent_device_directory};
+                      },
+                  .subsystem = always<"mdev">,
+                  .uevent_text = uevent_text});
   schema.add(Slot::device_driver, link("driver", Device::kDriverLinks, in, [](Object& o) {
                return Node{&device_of(o).driver(), Slot::driver_directory};
              }));
@@ -113,7 +125,8 @@ void define_vfio_device(Schema& schema) {
                   .mode = kDirectoryMode,
                   .part = Device::kVfio,
                   .directory = Slot::device_vfio_dev,
-                  .name_of = vfio_name_of});
+                  .name_of = vfio_name_of,
+                  .subsystem = always<"vfio-dev">});
   schema.add(Slot::device_vfio_device, link("device", Device::kVfio, in, self_of));
   const auto class_node = [](Object& o) { return Node{&o.core.vfio_dev_class(), Slot::class_directory}; };
   schema.add(Slot::device_vfio_subsystem, link("subsystem", Device::kVfio, in, class_node));
@@ -144,12 +157,13 @@ void define_iommu_group(Schema& schema) {
 
 void define_vfio_group(Schema& schema) {
   constexpr Slot in = Slot::vfio_group_directory;
-  schema.add(in,
-             {.kind = Kind::directory,
-              .mode = kDirectoryMode,
-              .part = Device::kVfio,
-              .name_of = number_of,
-              .place = [](Object& o) { return Node{device_of(o).vfio_glue.get(), Slot::glue_directory}; }});
+  schema.add(in, {.kind = Kind::directory,
+                  .mode = kDirectoryMode,
+                  .part = Device::kVfio,
+                  .name_of = number_of,
+                  .place = [](Object& o) { return Node{device_of(o).vfio_glue.get(), Slot::glue_directory}; },
+                  .subsystem = always<"vfio">,
+                  .uevent_text = vfio_group_uevent_text});
   const auto class_node = [](Object& o) { return Node{&o.core.vfio_class(), Slot::class_directory}; };
   schema.add(Slot::vfio_group_dev, file("dev", 0444, Device::kVfio, in, show_vfio_group_dev));
   schema.add(Slot::vfio_group_subsystem, link("subsystem", Device::kVfio, in, class_node));
@@ -173,6 +187,11 @@ void define_vfio_group(Schema& schema) {
 }
 
 }  // namespace
+
+void Device::print(Level level, std::string_view text) const {
+  const std::string_view driver_string = has_driver ? std::string_view(driver().info.name) : "mdev";
+  core.log().print(level, fmt::format("{} {}: {}", driver_string, name(), text));
+}
 
 const ExtraEntries* Device::extra() const {
   return &driver().group_entries();

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "log.h"
 #include "object.h"
 #include "parent.h"
 #include "uuid.h"
@@ -38,6 +39,8 @@ class Device final : public Object {
   std::uint32_t name_hash() const override { return name_hash_; }
   const ExtraEntries* extra() const override;
   Driver& driver() const { return *type->parent->driver; }
+  // A line in the kernel log, as dev_info() and the like begin it: with the driver's name and the device's.
+  void print(Level level, std::string_view text) const;
 
   const std::shared_ptr<Type> type;
   const Uuid uuid;

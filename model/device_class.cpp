@@ -22,9 +22,10 @@ void DeviceClass::release_glue(Changes& changes) {
 
 void define_device_class(Schema& schema) {
   schema.begin(Slot::class_directory);
-  schema.add(Slot::class_directory, {.kind = Kind::directory, .mode = kDirectoryMode, .place = [](Object& o) {
-                                       return Node{&o.core.root(), Slot::class_};
-                                     }});
+  schema.add(Slot::class_directory, {.kind = Kind::directory,
+                                     .mode = kDirectoryMode,
+                                     .place = [](Object& o) { return Node{&o.core.root(), Slot::class_}; },
+                                     .subsystem = always<"class">});
   schema.begin(Slot::glue_directory);
   schema.add(Slot::glue_directory, {.kind = Kind::directory, .mode = kDirectoryMode, .place = [](Object& o) {
                                       return Node{&o.core.root(), Slot::devices_virtual};

@@ -62,9 +62,10 @@ Driver::Driver(Core& owner, std::shared_ptr<Module> owner_module, DriverInfo dri
 void define_driver(Schema& schema) {
   constexpr Slot in = Slot::driver_directory;
   schema.begin(in);
-  schema.add(in, {.kind = Kind::directory, .mode = kDirectoryMode, .place = [](Object& o) {
-                    return Node{&o.core.root(), Slot::bus_mdev_drivers};
-                  }});
+  schema.add(in, {.kind = Kind::directory,
+                  .mode = kDirectoryMode,
+                  .place = [](Object& o) { return Node{&o.core.root(), Slot::bus_mdev_drivers}; },
+                  .subsystem = always<"drivers">});
   schema.add(Slot::driver_bind, file("bind", 0200, kSelf, in, nullptr, store_bind));
   schema.add(Slot::driver_module, link("module", kSelf, in, [](Object& o) {
                return Node{driver_of(o).module.get(), Slot::module_directory};

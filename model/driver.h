@@ -55,8 +55,11 @@ class Driver : public Object {
   std::string name() const final { return info.name; }
   Members* members(Slot slot) final { return slot == Slot::driver_directory ? &bound_ : nullptr; }
 
-  // May block. An errno of any number, or nothing: the device works. 517 reaches the caller as EAGAIN.
+  // May block. An errno of any number, or nothing: the device works. 517 reaches the caller as EAGAIN. A
+  // negative number stands for a driver that mistakes the sign: it has failed too, and the log shows it.
   virtual Result<void> probe(Device& device) = 0;
+  // The beginning of its remove, before the vfio device goes: for drivers that have something to say there.
+  virtual void begin_remove(Device&) noexcept {}
   // May block. Gives back what probe took.
   virtual void remove(Device& device) noexcept = 0;
   // How many devices of the type fit still; nullopt: the core counts. Must not block.

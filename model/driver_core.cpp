@@ -4,8 +4,11 @@
 // device and releasing it, under the device's lock; the bus's and the drivers' files.
 #include <fmt/format.h>
 
+#include <cstdlib>
+
 #include "core.h"
 #include "text.h"
+#include "uevent.h"
 
 namespace mdevfs::model {
 
@@ -29,6 +32,18 @@ Result<void> Core::probe(Device& device) {
   return probed;
 }
 
+namespace {
+
+// call_driver_probe. A driver that says that the device is not its own has not failed, nor one that waits.
+void print_failure(Device& device, int error) {
+  if (error == ENODEV || error == ENXIO || error == kProbeDeferred) return;
+  const auto line =
+      fmt::format("{}: probe of {} failed with error {}", device.driver().name(), device.name(), -error);
+  device.core.log().print(Level::warning, line);
+}
+
+}  // namespace
+
 // The driver's remove, likewise.
 void Core::call_remove(Device& device) {
   trace(device, "remove enter");
@@ -39,8 +54,7 @@ void Core::call_remove(Device& device) {
 
 void Core::trace(const Device& device, std::string_view what) {
   if (!device.driver().info.traces) return;
-  const std::string driver = device.driver().name();
-  log_.print(Level::info, fmt::format("{} {}: {}: {}", driver, device.name(), driver, what));
+  device.print(Level::info, fmt::format("{}: {}", device.driver().name(), what));
 }
 
 // device_driver_attach, really_probe.
@@ -51,10 +65,12 @@ Result<void> Core::attach_driver(Device& device) {
   if (const auto probed = probe(device); !probed) {
     tree_.vanish(device, {Device::kDriverLinks});
     device.has_driver = false;
-    return probed;
+    print_failure(device, probed.error().value);
+    return fail(std::abs(probed.error().value));
   }
   if (device.driver().info.uses_vfio) appear_with_vfio(device);
   if (!device.driver().info.groups.empty()) tree_.appear(device, {Device::kGroups});
+  announce({&device, Slot::device_directory}, "bind");
   return {};
 }
 
@@ -64,12 +80,14 @@ void Core::release_driver(Device& device) {
   if (!device.has_driver) return;
   tree_.vanish(device, {Device::kDriverLinks});
   if (!device.driver().info.groups.empty()) tree_.vanish(device, {Device::kGroups});
+  device.driver().begin_remove(device);
   if (device.driver().info.uses_vfio) {
     wait_for_vfio_users(device);
     vanish_vfio(device);
   }
   call_remove(device);
   device.has_driver = false;
+  announce({&device, Slot::device_directory}, "unbind");
 }
 
 // vfio_register_emulated_iommu_dev, at the end of the driver's probe.
@@ -85,6 +103,9 @@ void Core::appear_with_vfio(Device& device) {
     tree_.appear_locked(device, Device::kVfio, changes);
   }
   tree_.finish(std::move(changes));
+  device.print(Level::info, fmt::format("Adding to iommu group {}", device.vfio_number));
+  announce({&device, Slot::vfio_group_directory}, "add");
+  announce({&device, Slot::device_vfio}, "add");
 }
 
 // vfio_unregister_group_dev, at the beginning of the driver's remove.
@@ -96,6 +117,9 @@ void Core::vanish_vfio(Device& device) {
     vfio_class_->release_glue(changes);
   }
   tree_.finish(std::move(changes));
+  announce({&device, Slot::device_vfio}, "remove");
+  announce({&device, Slot::vfio_group_directory}, "remove");
+  device.print(Level::info, fmt::format("Removing from iommu group {}", device.vfio_number));
   const Lock lock(mdev_list_lock);
   vfio_numbers_.give_back(device.vfio_number);
 }

@@ -15,6 +15,9 @@ struct Errno {
   friend bool operator==(Errno, Errno) = default;
 };
 
+// EPROBE_DEFER, which libc does not know: what a driver's probe answers where it would rather be asked later.
+inline constexpr int kProbeDeferred = 517;
+
 template <typename T>
 using Result = std::expected<T, Errno>;
 

@@ -3,15 +3,22 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace mdevfs::model {
 namespace {
 
 // printk's console and /dev/kmsg show what cannot be printed as \xHH.
-std::string printable(const std::string& text) {
+bool is_printed(char c) {
+  return c >= 0x20 && c < 0x7f && c != '\\';
+}
+
+std::string printable(std::string text) {
+  if (std::ranges::all_of(text, is_printed)) return text;
   std::string out;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte >= 0x7f || c == '\\') {
+    if (!is_printed(c)) {
       out += fmt::format("\\x{:02x}", byte);
     } else {
       out += c;
@@ -23,10 +30,16 @@ std::string printable(const std::string& text) {
 }  // namespace
 
 void Log::print(Level level, std::string line) {
-  line = printable(line);
+  line = printable(std::move(line));
   const Lock lock(lock_);
-  lines_.push_back(fmt::format("<{}> {}", static_cast<int>(level), line));
-  if (lines_.size() > kKept) lines_.pop_front();
+  // The oldest line's memory serves for the newest.
+  std::string kept;
+  if (lines_.size() >= kKept) {
+    kept = std::move(lines_.front());
+    lines_.pop_front();
+  }
+  kept = {'<', static_cast<char>('0' + static_cast<int>(level)), '>', ' '};
+  lines_.push_back(std::move(kept.append(line)));
   if (sink_) sink_(level, line);
 }
 

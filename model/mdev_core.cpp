@@ -2,14 +2,28 @@
 //
 // What drivers/vfio/mdev/mdev_core.c does: registering and unregistering parents, creating and removing
 // devices. Create and remove are ordered steps, each a function, so that the order can be read in one place.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "core.h"
+#include "uevent.h"
 
 namespace mdevfs::model {
 namespace {
 
-constexpr int kProbeDeferral = 517;  // EPROBE_DEFER, which mdev_device_create turns into EAGAIN
+Node directory_of(Device& device) {
+  return {&device, Slot::device_directory};
+}
+
+// As dev_info and the like begin it: a parent device has no driver, and its class's name stands for it.
+std::string printed(const ParentDevice& device, std::string_view text) {
+  return fmt::format("{} {}: {}", device.device_class->name(), device.name(), text);
+}
+
+void announce_state(ParentDevice& device, const char* state) {
+  announce({&device, Slot::parent_device_directory}, "change", {fmt::format("MDEV_STATE={}", state)});
+}
 
 }  // namespace
 
@@ -18,14 +32,21 @@ constexpr int kProbeDeferral = 517;  // EPROBE_DEFER, which mdev_device_create t
 Result<std::shared_ptr<Parent>> Core::register_parent(std::shared_ptr<ParentDevice> device,
                                                       std::shared_ptr<Driver> driver,
                                                       std::vector<TypeInfo> types) {
+  const auto refuse = [&](const std::string& name, const std::string& below, int error) {
+    print_duplicate(Tree::path({device.get(), Slot::parent_device_directory}) + "/" + below + name);
+    print_failed_add(name);
+    return fail(error);
+  };
   for (auto type = types.begin(); type != types.end(); ++type) {
     const auto same = [&](const TypeInfo& other) { return other.sysfs_name == type->sysfs_name; };
-    if (std::any_of(types.begin(), type, same)) return fail(EEXIST);
+    if (std::any_of(types.begin(), type, same)) {
+      return refuse(device->device_class->name() + "-" + type->sysfs_name, "mdev_supported_types/", EEXIST);
+    }
   }
   auto parent = make<Parent>(device, std::move(driver));
   {
     const Lock lock(mdev_list_lock);
-    if (device->registration.lock()) return fail(ENOMEM);
+    if (device->registration.lock()) return refuse(parent->name(), "", ENOMEM);
     device->registration = parent;
     parents_.push_back(parent);
   }
@@ -34,6 +55,7 @@ Result<std::shared_ptr<Parent>> Core::register_parent(std::shared_ptr<ParentDevi
     parent->types.push_back(make<Type>(parent, std::move(info), number));
   }
   Changes changes;
+  bool taken = false;
   {
     const Lock lock(kernfs_rwsem);
     tree_.appear_locked(*parent, kSelf, changes);
@@ -43,10 +65,16 @@ Result<std::shared_ptr<Parent>> Core::register_parent(std::shared_ptr<ParentDevi
     }
     // class_compat_create_link fails on a second device of one name, with a warning in the log and no other
     // effect.
-    const bool taken = root_->members(Slot::class_mdev_bus)->find(device->name()).object != nullptr;
+    taken = root_->members(Slot::class_mdev_bus)->find(device->name()).object != nullptr;
     if (!taken) tree_.appear_locked(*parent, Parent::kBusLink, changes);
   }
   tree_.finish(std::move(changes));
+  if (taken) {
+    print_duplicate("/class/mdev_bus/" + device->name());
+    log_.print(Level::warning, printed(*device, "Failed to create compatibility class link"));
+  }
+  log_.print(Level::info, printed(*device, "MDEV: Registered"));
+  announce_state(*device, "registered");
   return parent;
 }
 
@@ -88,6 +116,7 @@ void Core::unregister_parent(Parent& parent) {
     const auto same = [&](const auto& other) { return other.get() == &parent; };
     if (std::erase_if(parents_, same) == 0) return;  // another one is at it
   }
+  log_.print(Level::info, printed(*parent.device, "MDEV: Unregistering"));
   parent.unreg_sem.down_write();
   take_away_bus_link(*parent.device);
   for (const auto& device : devices_of(parent)) take_down(*device);
@@ -95,8 +124,11 @@ void Core::unregister_parent(Parent& parent) {
   tree_.vanish(parent, {kSelf});
   parent.unreg_sem.up_write();
   parent.types.clear();
-  const Lock lock(mdev_list_lock);
-  parent.device->registration.reset();
+  {
+    const Lock lock(mdev_list_lock);
+    parent.device->registration.reset();
+  }
+  announce_state(*parent.device, "unregistered");
 }
 
 // --- devices
@@ -146,9 +178,11 @@ void Core::release(Device& device) {
 Result<void> Core::bring_up(Device& device) {
   tree_.prefetch_places(device);
   tree_.appear(device, {kSelf, Device::kBase, Device::kRemove});
+  announce(directory_of(device), "add");
   if (const auto attached = attach_driver(device); !attached) {
     tree_.vanish(device, {Device::kRemove, Device::kBase, kSelf});
-    return attached.error().value == kProbeDeferral ? fail(EAGAIN) : attached;
+    announce(directory_of(device), "remove");
+    return attached.error().value == kProbeDeferred ? fail(EAGAIN) : attached;
   }
   tree_.appear(device, {Device::kTypeLinks});
   const Lock lock(mdev_list_lock);
@@ -184,6 +218,8 @@ void Core::take_down(Device& device) {
   tree_.vanish(device, {Device::kRemove, Device::kBase});
   release_driver(device);
   tree_.vanish(device, {kSelf});
+  // Before the UUID is free: another device of it would be announced first.
+  announce(directory_of(device), "remove");
   release(device);
 }
 

@@ -63,9 +63,10 @@ Members* Module::members(Slot slot) {
 void define_module(Schema& schema) {
   constexpr Slot in = Slot::module_directory;
   schema.begin(in);
-  schema.add(in, {.kind = Kind::directory, .mode = kDirectoryMode, .place = [](Object& o) {
-                    return Node{&o.core.root(), Slot::module};
-                  }});
+  schema.add(in, {.kind = Kind::directory,
+                  .mode = kDirectoryMode,
+                  .place = [](Object& o) { return Node{&o.core.root(), Slot::module}; },
+                  .subsystem = always<"module">});
   schema.add(Slot::module_coresize, file("coresize", 0444, kSelf, in, show_coresize));
   schema.add(Slot::module_drivers, directory("drivers", Module::kDrivers, in));
   schema.add(Slot::module_holders, directory("holders", kSelf, in));

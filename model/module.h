@@ -4,6 +4,7 @@
 // there; `notes` and `sections` are empty.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,6 +29,7 @@ struct ModuleInfo {
   std::string version = {};     // empty: the file is not there
   std::string srcversion = {};  // empty: the file is not there
   std::vector<ModuleParameter> parameters = {};
+  std::string farewell = {};  // what its exit function prints at its end; empty: nothing
 };
 
 // Thread-safety: as Object.
@@ -47,6 +49,8 @@ class Module final : public Object {
   std::size_t holders() const REQUIRES_SHARED(kernfs_rwsem) { return holders_.size(); }
 
   const ModuleInfo info;
+  // Its `add` has been announced, so that its `remove` will be.
+  std::atomic<bool> announced{false};
   // It is being unloaded: no more vfio descriptors of its devices.
   bool going GUARDED_BY(vfio_lock) = false;
 

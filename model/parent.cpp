@@ -55,12 +55,17 @@ Result<void> store_create(Object& object, Slot, std::string_view text) {
   return object.core.create(type_of(object), *uuid);
 }
 
+std::string class_name_of(const Object& object) {
+  return static_cast<const ParentDevice&>(object).device_class->name();
+}
+
 void define_parent_device(Schema& schema) {
   constexpr Slot in = Slot::parent_device_directory;
   schema.begin(in);
-  schema.add(in, {.kind = Kind::directory, .mode = kDirectoryMode, .place = [](Object& o) {
-                    return Node{device_of(o).glue.get(), Slot::glue_directory};
-                  }});
+  schema.add(in, {.kind = Kind::directory,
+                  .mode = kDirectoryMode,
+                  .place = [](Object& o) { return Node{device_of(o).glue.get(), Slot::glue_directory}; },
+                  .subsystem = class_name_of});
   const auto class_node = [](Object& o) {
     return Node{device_of(o).device_class.get(), Slot::class_directory};
   };

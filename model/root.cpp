@@ -64,23 +64,35 @@ Members* Root::members(Slot slot) {
 Placeholder::Placeholder(Core& owner, Slot in, std::string name, PlaceholderKind kind, std::string target)
     : Object(owner), in_(in), self_(slot_of(kind)), name_(std::move(name)), target_(std::move(target)) {}
 
+namespace {
+
+void define_bus(Schema& schema) {
+  constexpr Slot in = Slot::bus_mdev;
+  constexpr Part part = Root::kMdev;
+  Entry bus = directory("mdev", part, Slot::bus);
+  bus.subsystem = always<"bus">;
+  schema.add(in, std::move(bus));
+  schema.add(Slot::bus_mdev_devices, directory("devices", part, in));
+  schema.add(Slot::bus_mdev_drivers, directory("drivers", part, in));
+  schema.add(Slot::bus_mdev_drivers_autoprobe,
+             file("drivers_autoprobe", 0644, part, in, show_autoprobe, store_autoprobe));
+  schema.add(Slot::bus_mdev_drivers_probe,
+             file("drivers_probe", 0200, part, in, nullptr, store_drivers_probe));
+  schema.add(Slot::bus_mdev_uevent, file("uevent", 0200, part, in, nullptr, store_uevent));
+}
+
+}  // namespace
+
 void define_root(Schema& schema) {
   schema.begin(Slot::root);
   schema.add(Slot::root, {.kind = Kind::directory, .mode = kDirectoryMode});
-  const auto add = [&](Slot slot, const char* name, Slot in) {
-    schema.add(slot, directory(name, kSelf, in));
+  const auto add = [&](Slot slot, const char* name, Slot in, Part part = kSelf) {
+    schema.add(slot, directory(name, part, in));
   };
   add(Slot::bus, "bus", Slot::root);
-  add(Slot::bus_mdev, "mdev", Slot::bus);
-  add(Slot::bus_mdev_devices, "devices", Slot::bus_mdev);
-  add(Slot::bus_mdev_drivers, "drivers", Slot::bus_mdev);
-  schema.add(Slot::bus_mdev_drivers_autoprobe,
-             file("drivers_autoprobe", 0644, kSelf, Slot::bus_mdev, show_autoprobe, store_autoprobe));
-  schema.add(Slot::bus_mdev_drivers_probe,
-             file("drivers_probe", 0200, kSelf, Slot::bus_mdev, nullptr, store_drivers_probe));
-  schema.add(Slot::bus_mdev_uevent, file("uevent", 0200, kSelf, Slot::bus_mdev, nullptr, store_uevent));
+  define_bus(schema);
   add(Slot::class_, "class", Slot::root);
-  add(Slot::class_mdev_bus, "mdev_bus", Slot::class_);
+  add(Slot::class_mdev_bus, "mdev_bus", Slot::class_, Root::kMdev);
   add(Slot::devices, "devices", Slot::root);
   add(Slot::devices_virtual, "virtual", Slot::devices);
   add(Slot::kernel, "kernel", Slot::root);

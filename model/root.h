@@ -19,6 +19,8 @@ void define_root(Schema& schema);
 // Thread-safety: as Object.
 class Root final : public Object {
  public:
+  static constexpr Part kMdev = 1;  // bus/mdev and class/mdev_bus, while the module mdev is loaded
+
   explicit Root(Core& owner) : Object(owner) {}
   Slot self() const override { return Slot::root; }
   std::string name() const override { return {}; }

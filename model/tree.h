@@ -76,7 +76,12 @@ class Tree {
   explicit Tree(uid_t uid, gid_t gid) : uid_(uid), gid_(gid) {}
 
   // The watcher hears of every change from now on; null: nobody does.
-  void set_watcher(Watcher* watcher) { watcher_ = watcher; }
+  void set_watcher(Watcher* watcher) {
+    listener_ = watcher != nullptr && watcher->hears_uevents() ? watcher : nullptr;
+    watcher_ = watcher;
+  }
+  // Who hears uevents; null: nobody does, and none need be made.
+  Watcher* listener() const { return listener_.load(std::memory_order_acquire); }
 
   Registry& registry() { return registry_; }
   HeldNode resolve(std::uint64_t inode) const EXCLUDES(kernfs_rwsem);
@@ -144,6 +149,7 @@ class Tree {
   const uid_t uid_;
   const gid_t gid_;
   std::atomic<Watcher*> watcher_{nullptr};
+  std::atomic<Watcher*> listener_{nullptr};
 };
 
 }  // namespace mdevfs::model

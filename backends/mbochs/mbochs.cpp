@@ -48,6 +48,10 @@ class Mbochs final : public model::Driver {
     const int wanted = megabytes_of(*device.type);
     if (free_ < wanted) return model::fail(ENOSPC);
     free_ -= wanted;
+    constexpr int kPagesInMegabyte = 256;
+    device.print(model::Level::info,
+                 fmt::format("mbochs_init_dev: mbochs-{}, {} MB, {} pages", kSizes[device.type->number].name,
+                             wanted, wanted * kPagesInMegabyte));
     return {};
   }
 
@@ -73,13 +77,13 @@ class Mbochs final : public model::Driver {
 constexpr Key kKeys[] = {{"count", "256", "megabytes of video memory in all", check_int}};
 
 model::Result<std::shared_ptr<Loaded>> load(model::Core& core, const Settings& settings) {
-  const auto count = int_value(settings, kKeys[0]);
+  const auto count = int_value(core, "mbochs", settings, kKeys[0]);
   if (!count) return std::unexpected(count.error());
   std::vector<model::TypeInfo> types;
   for (const Size& size : kSizes) types.push_back({size.name, fmt::format("mbochs-{}", size.name)});
   return load_sample<Mbochs>(
       core, {.name = "mbochs", .coresize = 28672, .parameters = {{"count", fmt::format("{}\n", *count)}}},
-      std::move(types), *count);
+      {"mbochs_dev_init: major {}"}, std::move(types), *count);
 }
 
 }  // namespace

@@ -45,7 +45,15 @@ class Mdpy final : public model::Driver {
   Mdpy(model::Core& owner, std::shared_ptr<model::Module> owner_module, int count)
       : Driver(owner, std::move(owner_module), driver_info(count)) {}
 
-  model::Result<void> probe(model::Device&) override { return {}; }
+  model::Result<void> probe(model::Device& device) override {
+    const Resolution& resolution = kResolutions[device.type->number];
+    device.print(model::Level::info, fmt::format("mdpy_init_dev: mdpy-{} ({}x{})", resolution.name,
+                                                 resolution.width, resolution.height));
+    return {};
+  }
+  void begin_remove(model::Device& device) noexcept override {
+    device.print(model::Level::info, "mdpy_remove");
+  }
   void remove(model::Device&) noexcept override {}
 
   std::optional<std::string> show_description(const model::Type& type) override {
@@ -57,14 +65,14 @@ class Mdpy final : public model::Driver {
 constexpr Key kKeys[] = {{"count", "4", "devices in all; -1 is 4294967295, as in the kernel", check_int}};
 
 model::Result<std::shared_ptr<Loaded>> load(model::Core& core, const Settings& settings) {
-  const auto count = int_value(settings, kKeys[0]);
+  const auto count = int_value(core, "mdpy", settings, kKeys[0]);
   if (!count) return std::unexpected(count.error());
   std::vector<model::TypeInfo> types;
   for (const Resolution& resolution : kResolutions) {
     types.push_back({resolution.name, fmt::format("mdpy-{}", resolution.name)});
   }
   return load_sample<Mdpy>(core, {.name = "mdpy", .parameters = {{"count", fmt::format("{}\n", *count)}}},
-                           std::move(types), *count);
+                           {"mdpy_dev_init: major {}"}, std::move(types), *count);
 }
 
 }  // namespace

@@ -60,9 +60,14 @@ class Mtty final : public model::Driver {
 };
 
 model::Result<std::shared_ptr<Loaded>> load(model::Core& core, const Settings&) {
-  return load_sample<Mtty>(
-      core, {.name = "mtty", .coresize = 24576, .version = "0.1", .srcversion = "43B83662CF2A38CCDEE7D52"},
-      {{"1", "Single port serial"}, {"2", "Dual port serial"}});
+  return load_sample<Mtty>(core,
+                           {.name = "mtty",
+                            .coresize = 24576,
+                            .version = "0.1",
+                            .srcversion = "43B83662CF2A38CCDEE7D52",
+                            .farewell = "mtty_dev: Unloaded!"},
+                           {"mtty_dev: mtty_dev_init", "major_number:{}"},
+                           {{"1", "Single port serial"}, {"2", "Dual port serial"}});
 }
 
 }  // namespace

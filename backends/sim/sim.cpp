@@ -333,6 +333,7 @@ model::Result<std::shared_ptr<Loaded>> load(model::Core& core, const Settings& s
       return std::unexpected(registered.error());
     }
   }
+  core.module_loaded(**module);
   return loaded;
 }
 

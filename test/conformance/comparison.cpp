@@ -8,19 +8,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
+#include "machine.h"
 #include "transcript.h"
 
 namespace mdevfs::conformance {
 namespace {
-
-constexpr std::array<std::string_view, 3> kUeventsAndLog = {"uev", "uevb", "dmesg"};
-
-bool is_uevents_or_log(const Step& step) {
-  const auto name = std::string_view(step.command).substr(0, step.command.find(' '));
-  return std::ranges::find(kUeventsAndLog, name) != kUeventsAndLog.end();
-}
 
 std::string whole(const Step& step) {
   return step.outcome.empty() ? step.command : fmt::format("{} => {}", step.command, step.outcome);
@@ -65,8 +58,7 @@ struct Gap {
 
 class Comparison {
  public:
-  Comparison(std::string_view scenario, const std::vector<Exception>& exceptions, Scope scope)
-      : scope_(scope) {
+  Comparison(std::string_view scenario, const std::vector<Exception>& exceptions) {
     report_.scenario = scenario;
     for (const auto& exception : exceptions) {
       if (std::ranges::find(exception.scenarios, scenario) != exception.scenarios.end()) {
@@ -103,7 +95,7 @@ class Comparison {
       return false;
     }
     if (kernel->is_remark()) return true;
-    if (!scope_.uevents_and_log && is_uevents_or_log(*kernel)) {
+    if (here->outcome == kNotHeard) {
       report_.not_compared += 1 + kernel->lines.size();
       return true;
     }
@@ -166,7 +158,6 @@ class Comparison {
     return true;
   }
 
-  Scope scope_;
   Report report_;
   std::vector<Candidate> exceptions_;
 };
@@ -174,8 +165,8 @@ class Comparison {
 }  // namespace
 
 Report compare(std::string_view scenario, std::string_view recorded, std::string_view found,
-               const std::vector<Exception>& exceptions, Scope scope) {
-  return Comparison(scenario, exceptions, scope).run(steps_of(recorded), steps_of(found));
+               const std::vector<Exception>& exceptions) {
+  return Comparison(scenario, exceptions).run(steps_of(recorded), steps_of(found));
 }
 
 }  // namespace mdevfs::conformance

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The comparison of a transcript with a recording, line by line: equal, excepted with exactly the stated
-// other text, different, or of a kind that is not compared (yet).
+// other text, different, or not compared, because this machine could not say.
 #pragma once
 
 #include <cstddef>
@@ -32,12 +32,7 @@ struct Report {
   bool passed() const { return differences.empty() && unused.empty(); }
 };
 
-// What of the machine is not emulated yet: `uev`, `uevb` and `dmesg` are then counted and not compared.
-struct Scope {
-  bool uevents_and_log = false;
-};
-
 Report compare(std::string_view scenario, std::string_view recorded, std::string_view found,
-               const std::vector<Exception>& exceptions, Scope scope);
+               const std::vector<Exception>& exceptions);
 
 }  // namespace mdevfs::conformance

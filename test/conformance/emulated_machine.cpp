@@ -13,6 +13,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <sstream>
 
 #include "server.h"
 
@@ -30,10 +31,12 @@ void settle() {
 
 }  // namespace
 
-EmulatedMachine::EmulatedMachine() : tree_(Namespaces::directory("sys")) {
+EmulatedMachine::EmulatedMachine(const Namespaces& namespaces, bool bare)
+    : tree_(Namespaces::directory("sys")) {
   if (const Descriptor fuse(::open("/dev/fuse", O_RDWR | O_CLOEXEC)); !fuse) {
     throw Unavailable(fmt::format("/dev/fuse: {}", std::strerror(errno)));
   }
+  if (namespaces.has_own_network()) listener_.emplace();
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0)
     throw Unavailable("no sockets");
@@ -44,11 +47,12 @@ EmulatedMachine::EmulatedMachine() : tree_(Namespaces::directory("sys")) {
     die_with_parent();
     control_ = Descriptor();
     // std::exit: a sanitizer's leak check is an exit handler.
-    std::exit(serve(other.get(), tree_));
+    listener_.reset();
+    std::exit(serve(other.get(), tree_, {.bare = bare, .uevents = namespaces.has_own_network()}));
   }
   other = Descriptor();
   if (const auto reply = ask(control_.get(), std::string(Command::kReady)); reply.error != 0) {
-    throw std::runtime_error("the server: " + reply.trouble);
+    throw std::runtime_error("the server: " + reply.text);
   }
 }
 
@@ -97,12 +101,19 @@ std::optional<std::expected<std::size_t, int>> EmulatedMachine::store(std::strin
   return text.size();
 }
 
-std::optional<std::vector<Uevent>> EmulatedMachine::uevents(std::chrono::milliseconds) {
-  return std::nullopt;
+std::optional<std::vector<Uevent>> EmulatedMachine::uevents(std::chrono::milliseconds quiet) {
+  if (!listener_) return std::nullopt;
+  return listener_->take(quiet);
 }
 
 std::optional<std::vector<std::string>> EmulatedMachine::log() {
-  return std::nullopt;
+  std::vector<std::string> lines;
+  while (true) {
+    std::istringstream text(ask(control_.get(), std::string(Command::kLog)).text);
+    const auto known = lines.size();
+    for (std::string line; std::getline(text, line);) lines.push_back(line);
+    if (lines.size() == known) return lines;
+  }
 }
 
 }  // namespace mdevfs::conformance

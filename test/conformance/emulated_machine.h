@@ -6,18 +6,21 @@
 
 #include <sys/types.h>
 
+#include <optional>
+
 #include "machine.h"
 #include "operation.h"
 #include "sandbox.h"
+#include "uevent_listener.h"
 
 namespace mdevfs::conformance {
 
 // Thread-safety: as Machine.
 class EmulatedMachine final : public Machine {
  public:
-  // In the first namespace: starts the server. In the second: puts its tree at /sys. Throw what a child
-  // throws.
-  EmulatedMachine();
+  // In the first namespace: starts the server; a bare one has neither mdev nor vfio. Its uevents can be heard
+  // where the network is the run's own. In the second: puts its tree at /sys. Throw what a child throws.
+  EmulatedMachine(const Namespaces& namespaces, bool bare);
   void enter(Namespaces& namespaces);
   // After the scenario: takes /sys away and ends the server. Throws if it did not end well.
   void end();
@@ -32,6 +35,7 @@ class EmulatedMachine final : public Machine {
   int order(const std::string& command);
 
   std::string tree_;
+  std::optional<UeventListener> listener_;
   Descriptor control_;
   pid_t server_ = -1;
 };

@@ -17,6 +17,9 @@
 
 namespace mdevfs::conformance {
 
+// The outcome of `uev` and the like on a machine whose uevents or log nobody can hear.
+constexpr std::string_view kNotHeard = "not heard";
+
 struct Uevent {
   std::string head;               // "add@/devices/..."
   std::vector<std::string> keys;  // "ACTION=add", ... as they were sent

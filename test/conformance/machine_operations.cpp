@@ -15,7 +15,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kQuiet = 100ms;
-constexpr auto kNotEmulated = "not emulated";
 
 Outcome insert_module(Context& context, Arguments& arguments) {
   const auto module = arguments.word();
@@ -46,7 +45,7 @@ template <Keys keys>
 Outcome uevents(Context& context, Arguments& arguments) {
   const auto quiet = std::chrono::milliseconds(arguments.number(kQuiet.count()));
   const auto events = context.machine.uevents(quiet);
-  if (!events) return {kNotEmulated, {}};
+  if (!events) return {std::string(kNotHeard), {}};
   const auto count = fmt::format("{} event{}", events->size(), events->size() == 1 ? "" : "s");
   auto lines = lines_of(*events, keys);
   if (lines.empty()) return {count, {}};
@@ -61,7 +60,7 @@ Outcome drop_uevents(Context& context, Arguments&) {
 
 Outcome kernel_log(Context& context, Arguments&) {
   auto lines = context.machine.log();
-  if (!lines) return {kNotEmulated, {}};
+  if (!lines) return {std::string(kNotHeard), {}};
   return lines->empty() ? Outcome{"nothing", {}} : block(std::move(*lines));
 }
 

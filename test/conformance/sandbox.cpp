@@ -51,6 +51,33 @@ void become_root_of_a_user_namespace() {
   write_file("/proc/self/gid_map", fmt::format("0 {} 1", group));
 }
 
+// A network namespace in which the host's own uevents are not heard: those reach every one that belongs to
+// the first user namespace, so that root takes one from a child with another.
+bool enter_deaf_network() {
+  std::array<int, 2> ready{};
+  std::array<int, 2> done{};
+  if (::pipe2(ready.data(), O_CLOEXEC) != 0 || ::pipe2(done.data(), O_CLOEXEC) != 0) return false;
+  const Descriptor ready_end(ready[0]);
+  const Descriptor done_end(done[0]);
+  char byte = 0;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::close(done[1]);
+    const bool made = ::unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0;
+    const bool told = made && ::write(ready[1], &byte, 1) == 1;
+    ::_exit(told && ::read(done[0], &byte, 1) == 0 ? 0 : 1);
+  }
+  ::close(ready[1]);
+  bool entered = false;
+  if (::read(ready[0], &byte, 1) == 1) {
+    const Descriptor network(::open(fmt::format("/proc/{}/ns/net", child).c_str(), O_RDONLY | O_CLOEXEC));
+    entered = ::setns(network.get(), CLONE_NEWNET) == 0;
+  }
+  ::close(done[1]);
+  ::waitpid(child, nullptr, 0);
+  return entered;
+}
+
 void mount_over(const std::string& what, const std::string& where) {
   if (::mount(what.c_str(), where.c_str(), nullptr, MS_BIND, nullptr) != 0) unavailable("bind over " + where);
 }
@@ -212,6 +239,7 @@ Ran run_in_child(const std::function<void(const Print&)>& body, std::chrono::sec
 void Namespaces::enter_first() {
   if (::geteuid() != 0) become_root_of_a_user_namespace();
   if (::unshare(CLONE_NEWNS) != 0) unavailable("mount namespaces are refused here");
+  own_network_ = enter_deaf_network();
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) unavailable("make mounts private");
   if (::mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777") != 0)
     unavailable("mount a tmpfs on /tmp");

@@ -36,8 +36,10 @@ Ran run_in_child(const std::function<void(const Print&)>& body, std::chrono::sec
 // a server may mount; in the second the scenario runs.
 class Namespaces {
  public:
-  // Throws Unavailable. /tmp is a new tmpfs from here on.
+  // Throws Unavailable. /tmp is a new tmpfs from here on, and the network is the run's own, so that nobody
+  // outside hears its uevents and it hears nobody else's; unless that is refused.
   void enter_first();
+  bool has_own_network() const { return own_network_; }
   // What is mounted on `tree` is at /sys from here on, unless it is empty.
   void enter_second(const std::string& tree);
 
@@ -47,6 +49,8 @@ class Namespaces {
  private:
   void hide_accounts() const;
   void protect_host() const;
+
+  bool own_network_ = false;
 };
 
 // A directory of links to busybox under the names of its applets. Throws Unavailable.

@@ -187,8 +187,8 @@ TEST_CASE("a machine without modules, and words that are none") {
   CHECK(Playground().play("insmod mtty\nrmmod mtty\nuevb\ndmesg\nuevdrop\nfrobnicate $D\n") ==
         "insmod mtty => finit_module: ENOSYS\n"
         "rmmod mtty => delete_module: ENOENT\n"
-        "uevb => not emulated\n"
-        "dmesg => not emulated\n"
+        "uevb => not heard\n"
+        "dmesg => not heard\n"
         "uevdrop => dropped\n"
         "frobnicate /d => no such operation: frobnicate\n");
 }

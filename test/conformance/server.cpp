@@ -3,6 +3,7 @@
 // The emulated machine's kernel: see server.h.
 #include "server.h"
 
+#include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -10,13 +11,16 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <deque>
 #include <future>
 #include <mutex>
+#include <optional>
 #include <sstream>
 #include <thread>
 #include <vector>
 
 #include "backends/backends.h"
+#include "cli/uevent_socket.h"
 #include "fs/filesystem.h"
 #include "model/core.h"
 #include "operation.h"
@@ -69,7 +73,7 @@ Request receive(int socket) {
 
 void answer(const Descriptor& to, const Reply& reply) {
   std::string text(reinterpret_cast<const char*>(&reply.error), sizeof reply.error);
-  text += reply.trouble;
+  text += reply.text;
   [[maybe_unused]] const auto sent = ::send(to.get(), text.data(), text.size(), MSG_NOSIGNAL);
 }
 
@@ -91,14 +95,23 @@ backends::Values parameters_of(std::string_view text) {
 // Thread-safety: commands from any thread.
 class Kernel {
  public:
-  explicit Kernel(model::Core& core) : core_(core) {}
+  explicit Kernel(model::Core& core) : core_(core) {
+    core_.log().set_sink([this](model::Level level, const std::string& line) {
+      const std::scoped_lock guard(log_lock_);
+      log_.push_back(fmt::format("<{}> {}\n", static_cast<int>(level), line));
+    });
+  }
+  ~Kernel() { core_.log().set_sink(nullptr); }
+  Kernel(const Kernel&) = delete;
+  Kernel& operator=(const Kernel&) = delete;
 
-  int obey(const std::string& text) {
+  Reply obey(const std::string& text) {
     Arguments arguments(text);
+    if (arguments.operation() == Command::kLog) return {0, some_lines()};
     for (const auto& [name, run] : kCommands) {
-      if (name == arguments.operation()) return (this->*run)(arguments);
+      if (name == arguments.operation()) return {(this->*run)(arguments)};
     }
-    return ENOSYS;
+    return {ENOSYS};
   }
 
  private:
@@ -106,7 +119,8 @@ class Kernel {
     const auto name = arguments.word();
     const auto parameters = parameters_of(arguments.rest());
     if (name == "slowmdev") return load_slowmdev(parameters);
-    if (name == "mdev" || name == "vfio") return EEXIST;  // the model is never without them
+    if (name == "mdev") return error_of(core_.load_mdev());
+    if (name == "vfio") return error_of(core_.load_vfio());
     const auto* const backend = backends::find(name);
     return backend == nullptr ? ENOENT : error_of(backend->load(core_, {std::string(name), parameters}));
   }
@@ -121,7 +135,8 @@ class Kernel {
 
   int unload(Arguments& arguments) {
     const auto name = arguments.word();
-    if (name == "mdev" || name == "vfio") return EAGAIN;  // in use as long as there is a model
+    if (name == "mdev") return error_of(core_.unload_mdev());
+    if (name == "vfio") return error_of(core_.unload_vfio());
     const auto module = core_.find_module(name);
     if (!module) return ENOENT;
     core_.unload_module(*module);
@@ -141,6 +156,17 @@ class Kernel {
     return module ? error_of(module->set(name, arguments.rest())) : ENOENT;
   }
 
+  // What fits into one reply.
+  std::string some_lines() {
+    const std::scoped_lock guard(log_lock_);
+    std::string lines;
+    while (!log_.empty() && lines.size() + log_.front().size() < kLongest / 2) {
+      lines += log_.front();
+      log_.pop_front();
+    }
+    return lines;
+  }
+
   std::shared_ptr<Slowmdev> slowmdev() {
     const std::scoped_lock guard(lock_);
     return slowmdev_;
@@ -156,6 +182,8 @@ class Kernel {
   model::Core& core_;
   std::mutex lock_;
   std::shared_ptr<Slowmdev> slowmdev_;
+  std::mutex log_lock_;  // a leaf
+  std::deque<std::string> log_;
 };
 
 const std::array<Kernel::Obeyed, 5> Kernel::kCommands{{{Command::kReady, &Kernel::ready},
@@ -171,15 +199,15 @@ void obey_until_closed(int socket, Kernel& kernel) {
     auto request = receive(socket);
     if (!request.reply) return;
     threads.emplace_back(
-        [&kernel, request = std::move(request)] { answer(request.reply, {kernel.obey(request.text)}); });
+        [&kernel, request = std::move(request)] { answer(request.reply, kernel.obey(request.text)); });
   }
 }
 
-void answer_all_with(int socket, const std::string& trouble) {
+void answer_all_with(int socket, const std::string& text) {
   while (true) {
     const auto request = receive(socket);
     if (!request.reply) return;
-    answer(request.reply, {EIO, trouble});
+    answer(request.reply, {EIO, text});
   }
 }
 
@@ -197,16 +225,28 @@ Reply ask(int socket, const std::string& command) {
   Reply reply;
   if (length < static_cast<ssize_t>(sizeof reply.error)) return {EPIPE, "the server died"};
   std::memcpy(&reply.error, buffer.data(), sizeof reply.error);
-  reply.trouble.assign(buffer.data() + sizeof reply.error,
-                       static_cast<std::size_t>(length) - sizeof reply.error);
+  reply.text.assign(buffer.data() + sizeof reply.error,
+                    static_cast<std::size_t>(length) - sizeof reply.error);
   return reply;
 }
 
-int serve(int socket, const std::string& mountpoint) {
-  model::Core core;
+int serve(int socket, const std::string& mountpoint, ServerOptions options) {
+  using Boot = model::Core::Boot;
+  model::Core core({}, options.bare ? Boot::bare : Boot::with_mdev_and_vfio);
   std::promise<void> answering;
-  fs::Filesystem filesystem(core, {.mount_options = {"allow_other", "default_permissions"},
-                                   .on_ready = [&] { answering.set_value(); }});
+  fs::Options served{.mount_options = {"allow_other", "default_permissions"},
+                     .on_ready = [&] { answering.set_value(); }};
+  std::optional<cli::UeventSocket> uevents;
+  if (options.uevents) {
+    auto opened = cli::UeventSocket::open();
+    if (!opened) {
+      answer_all_with(socket, "uevents: " + opened.error());
+      return 1;
+    }
+    uevents.emplace(std::move(*opened));
+    served.send_uevent = [&](const model::Uevent& event) { uevents->send(event); };
+  }
+  fs::Filesystem filesystem(core, std::move(served));
   if (const auto mounted = filesystem.mount(mountpoint); !mounted) {
     answer_all_with(socket, mounted.error());
     return 1;

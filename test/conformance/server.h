@@ -16,18 +16,24 @@ struct Command {
   static constexpr std::string_view kUnload = "unload";        // MODULE
   static constexpr std::string_view kControl = "control";      // what is written to slowmdev's control file
   static constexpr std::string_view kParameter = "parameter";  // NAME TEXT
+  static constexpr std::string_view kLog = "log";              // lines since the last time, some at a time
 };
 
-// An errno, 0: done; or what went wrong with the server itself.
+// An errno, 0: done; what went wrong with the server itself, or the lines that were asked for.
 struct Reply {
   int error = 0;
-  std::string trouble = {};
+  std::string text = {};
+};
+
+struct ServerOptions {
+  bool bare = false;     // neither mdev nor vfio is loaded
+  bool uevents = false;  // are sent in the server's network namespace
 };
 
 // Sends a command and waits for its reply. Thread-safety: any thread, several at once.
 Reply ask(int socket, const std::string& command);
 
 // Mounts on `mountpoint` and obeys until the socket's other end is closed. The status to exit with.
-int serve(int socket, const std::string& mountpoint);
+int serve(int socket, const std::string& mountpoint, ServerOptions options);
 
 }  // namespace mdevfs::conformance

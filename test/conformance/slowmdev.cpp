@@ -15,6 +15,7 @@ namespace mdevfs::conformance {
 namespace {
 
 using model::fail;
+using model::Level;
 using model::Result;
 
 std::optional<long> number(std::string_view text) {
@@ -46,6 +47,7 @@ model::DriverInfo driver_info(unsigned max_instances, bool vendor_group, bool us
                          .uses_vfio = use_vfio,
                          .counts_itself = false,
                          .max_instances = max_instances,
+                         .traces = true,
                          .groups = {}};
   if (vendor_group) info.groups = {{"vendor", {{.name = "vendor_attr", .show = show_vendor_attr}}}};
   return info;
@@ -62,7 +64,7 @@ class SlowDriver final : public model::Driver {
   Result<void> probe(model::Device&) override {
     sleep_ms(parameters_->probe_delay_ms);
     const long error = parameters_->probe_errno;
-    if (error != 0) return fail(static_cast<int>(std::labs(error)));
+    if (error != 0) return fail(static_cast<int>(error));
     return {};
   }
 
@@ -185,6 +187,7 @@ Result<void> Slowmdev::set_up(const backends::Values& given) {
     if (const auto added = add_device(position); !added) return added;
     if (const auto registered = register_parent(position); !registered) return registered;
   }
+  core_.module_loaded(*module_);
   return {};
 }
 
@@ -245,6 +248,7 @@ void Slowmdev::keep(std::string_view position, Place place) {
 Result<void> Slowmdev::add_device(std::string_view position) {
   const auto place = at(position);
   if (!place) return std::unexpected(place.error());
+  if (place->device) return fail(EEXIST);
   const auto suffix = *number(position) == 0 ? "" : std::to_string(*number(position));
   const auto device = core_.add_parent_device(*module_, class_, device_name_ + suffix);
   if (!device) return std::unexpected(device.error());
@@ -280,10 +284,17 @@ Result<void> Slowmdev::unregister_parent(std::string_view position) {
   return {};
 }
 
+// What was tried and what came of it, in the log.
+template <typename T>
+Result<void> Slowmdev::said(const char* what, const Result<T>& result) {
+  core_.log().print(Level::info, fmt::format("slow: {}: {}", what, result ? 0 : -result.error().value));
+  if (result) return {};
+  return std::unexpected(result.error());
+}
+
 Result<void> Slowmdev::add_duplicate(std::string_view name) {
   const auto device = core_.add_parent_device(*module_, class_, std::string(name));
-  if (device) return {};
-  return std::unexpected(device.error());
+  return said("dup device", device);
 }
 
 Result<void> Slowmdev::register_twice(std::string_view position) {
@@ -291,8 +302,7 @@ Result<void> Slowmdev::register_twice(std::string_view position) {
   if (!place) return std::unexpected(place.error());
   if (!place->parent) return fail(ENODEV);
   const auto second = core_.register_parent(place->device, driver_, types());
-  if (second) return {};
-  return std::unexpected(second.error());
+  return said("second registration", second);
 }
 
 Result<void> Slowmdev::register_twins(std::string_view position) {
@@ -300,8 +310,7 @@ Result<void> Slowmdev::register_twins(std::string_view position) {
   if (!place) return std::unexpected(place.error());
   if (!place->device || place->parent) return fail(ENODEV);
   const auto twins = core_.register_parent(place->device, driver_, {{"twin", "One"}, {"twin", "Other"}});
-  if (twins) return {};
-  return std::unexpected(twins.error());
+  return said("twin registration", twins);
 }
 
 }  // namespace mdevfs::conformance

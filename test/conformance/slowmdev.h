@@ -46,6 +46,8 @@ class Slowmdev {
   model::Result<void> set_up(const backends::Values& given);
   model::Result<Place> at(std::string_view number);
   void keep(std::string_view number, Place place);
+  template <typename T>
+  model::Result<void> said(const char* what, const model::Result<T>& result);
 
   model::Result<void> add_device(std::string_view number);
   model::Result<void> delete_device(std::string_view number);

@@ -167,6 +167,40 @@ TEST_CASE("what the kernel has never looked up is not invalidated") {
   CHECK(invalidated == 25);
 }
 
+TEST_CASE("a uevent is sent when the kernel knows what is gone, and before the writer is answered") {
+  using namespace std::chrono_literals;
+  Mtty mtty;
+  KernelSide* side = nullptr;
+  std::atomic<std::uint64_t> writer{0};
+  std::uint64_t parent = 0;
+  std::vector<std::string> sent;
+  bool told = false, answered = false;
+  // What is queued behind this call comes only when it has returned: waiting for it is in vain.
+  const auto send = [&](const model::Uevent& event) {
+    sent.push_back(event.action);
+    if (event.action != "remove" || event.subsystem != "mdev") return;
+    const auto deadline = std::chrono::steady_clock::now() + 5s;
+    while (!told && std::chrono::steady_clock::now() < deadline) {
+      const auto heard = side->heard();
+      told = told_gone(heard, heard.size(), parent, kUuid);
+    }
+    answered = side->answered(writer);
+  };
+  KernelSide kernel(mtty.core, {.send_uevent = send});
+  side = &kernel;
+  REQUIRE(kernel.echo(kUuid, kTypes + "mtty-1/create"));
+  CHECK(sent == std::vector<std::string>{"add", "add", "add", "bind"});
+  parent = kernel.walk(kParent.substr(0, kParent.size() - 1));
+  const auto remove = open_or_fail(kernel, kParent + kUuid + "/remove", O_WRONLY);
+  writer = kernel.next_unique() + 2;  // the write's
+  const auto unique = kernel.start_write(remove, "1");
+  REQUIRE(unique == writer);
+  REQUIRE(kernel.wait(unique).error == 0);
+  CHECK(told);
+  CHECK_FALSE(answered);
+  CHECK(sent.size() == 8);
+}
+
 TEST_CASE("what is gone is told at once, though the remove is answered later") {
   Slow slow;
   KernelSide kernel(slow.core);

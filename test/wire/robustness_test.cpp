@@ -28,7 +28,9 @@ struct Machine {
   SlowParent slow;
   std::uint64_t gone = 0;  // the inode of a device that is gone
   Machine() {
-    for (const auto& backend : backends::all()) REQUIRE(backend.load(core, {}));
+    for (const auto& backend : backends::all()) {
+      if (backend.complete) REQUIRE(backend.load(core, {}));
+    }
     slow = load_slow(core);
     KernelSide kernel(core);
     for (unsigned n = 0; n < 3; ++n) REQUIRE(kernel.echo(uuid_of(n), kSlowCreate));

@@ -45,7 +45,7 @@ user_ends_on_signal() { ends_on_signal; }
 foreground_ends_on_signal() {
   local signal daemon
   for signal in TERM INT HUP; do
-    "$MDEVFS" mount -f "$WORK/mnt" 2> "$WORK/err" &
+    "$MDEVFS" mount -f --log /dev/null "$WORK/mnt" 2> "$WORK/err" &
     daemon=$!
     eventually is_mounted
     eventually test -d "$WORK/mnt/class"
