@@ -23,6 +23,9 @@ const Backend* find(std::string_view name) {
 }
 
 // A module whose parents come and go with it.
+model::Result<void> Loaded::add_parent(const std::string&, const Values&) {
+  return model::fail(EPERM);
+}
 model::Result<void> Loaded::register_parent(const std::string&, const Values&) {
   return model::fail(EPERM);
 }
@@ -31,6 +34,9 @@ model::Result<void> Loaded::unregister_parent(const std::string&) {
 }
 model::Result<void> Loaded::remove_parent(const std::string&) {
   return model::fail(EPERM);
+}
+bool Loaded::has_parent(const std::string&) {
+  return false;
 }
 bool Loaded::is_registered(const std::string&) {
   return false;

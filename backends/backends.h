@@ -56,7 +56,9 @@ class Loaded {
   Loaded(const Loaded&) = delete;
   Loaded& operator=(const Loaded&) = delete;
 
-  // Adds the parent's device where it is not there, and registers it. EEXIST: there is another device of that
+  // Adds the parent's device. EEXIST: there is one of that name in its class.
+  virtual model::Result<void> add_parent(const std::string& name, const Values& values);
+  // Adds the device where it is not there, and registers it. EEXIST: there is another device of that
   // name, or two types of one name. ENOMEM: it is registered already. EINVAL: it names a type that is not
   // there.
   virtual model::Result<void> register_parent(const std::string& name, const Values& values);
@@ -64,6 +66,7 @@ class Loaded {
   virtual model::Result<void> unregister_parent(const std::string& name);
   // Takes the device away. EBUSY: it is registered.
   virtual model::Result<void> remove_parent(const std::string& name);
+  virtual bool has_parent(const std::string& name);
   virtual bool is_registered(const std::string& name);
 
   const std::shared_ptr<model::Module> module;

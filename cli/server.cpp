@@ -115,9 +115,9 @@ Outcome<BackendList> find_backends(std::span<const std::string> names) {
 Outcome<> serve(const Service& service, const OnReady& on_ready) {
   std::signal(SIGPIPE, SIG_IGN);
   model::Core core({geteuid(), getegid()});
-  std::optional<LogWriter> log;
-  if (service.log >= 0) log.emplace(core.log(), service.log);
   control::Control control(core);
+  std::optional<LogWriter> log;  // ends first: the end of the service is no event in the life of the machine
+  if (service.log >= 0) log.emplace(core.log(), service.log);
   for (const backends::Backend* backend : service.backends) {
     if (auto loaded = control.load(std::string(backend->name), *backend); !loaded) {
       return failure("cannot load the backend {}: {}", backend->name, error_text(loaded.error().value));

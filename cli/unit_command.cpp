@@ -17,11 +17,13 @@ namespace {
 
 namespace files = std::filesystem;
 
-// The reason that the kernel's log gives, if it has one.
+// The reason that the kernel's log gives, if it has one: its last error. Other lines tell of other things.
 std::string reason(const std::string& sys) {
   std::ifstream log(sys + "/kernel/debug/mdevfs/log");
   std::string last;
-  for (std::string line; std::getline(log, line);) last = std::move(line);
+  for (std::string line; std::getline(log, line);) {
+    if (line.starts_with("<3>")) last = std::move(line);
+  }
   return last.size() > 4 ? " (" + last.substr(4) + ")" : "";
 }
 

@@ -126,22 +126,24 @@ Result<void> store_item_key(Object& object, Slot slot, std::string_view text) {
   return store_value(object, item.directory().unit(), key_at(item.directory().group.keys, slot), slot, text);
 }
 
-Result<std::string> show_parent_live(Object& object, Slot) {
+template <auto kIs>
+Result<std::string> show_parent(Object& object, Slot) {
   const GroupItem& item = item_of(object);
   const auto loaded = item.directory().unit().loaded();
-  return loaded && loaded->is_registered(item.name()) ? "1\n" : "0\n";
+  return loaded && (*loaded.*kIs)(item.name()) ? "1\n" : "0\n";
 }
 
-Result<void> store_parent_live(Object& object, Slot, std::string_view text) {
+// 1 and 0, each with what it does.
+template <auto kOn, auto kOff>
+Result<void> store_parent(Object& object, Slot, std::string_view text) {
   const GroupItem& item = item_of(object);
   Unit& unit = item.directory().unit();
   const auto wanted = backends::check_flag(text);
   if (!wanted) {
-    unit.explain("live is 1 or 0");
+    unit.explain("device and live are 1 or 0");
     return fail(EINVAL);
   }
-  return *wanted == "1" ? unit.register_parent(item.name(), item.values())
-                        : unit.unregister_parent(item.name());
+  return *wanted == "1" ? (unit.*kOn)(item.name(), item.values()) : (unit.*kOff)(item.name());
 }
 
 const model::ExtraEntries& item_entries(const backends::Group& group) {
@@ -152,7 +154,11 @@ const model::ExtraEntries& item_entries(const backends::Group& group) {
                 model::file(std::string(key.name), 0644, model::kSelf, in, show_item_key, store_item_key));
     }
     if (group.name != backends::kParents) return;
-    model::Entry live = model::file("live", 0644, model::kSelf, in, show_parent_live, store_parent_live);
+    using backends::Loaded;
+    add_extra(entries, model::file("device", 0644, model::kSelf, in, show_parent<&Loaded::has_parent>,
+                                   store_parent<&Unit::add_parent, &Unit::remove_parent>));
+    model::Entry live = model::file("live", 0644, model::kSelf, in, show_parent<&Loaded::is_registered>,
+                                    store_parent<&Unit::register_parent, &Unit::unregister_parent>);
     live.waits = [](Object&) { return true; };
     add_extra(entries, std::move(live));
   });

@@ -32,7 +32,8 @@ class KeyFiles final : public model::ConfigAttributes {
   const std::shared_ptr<Unit> unit_;
 };
 
-// A thing of a group. Thread-safety: as Object.
+// A thing of a group. Parents have two more files: `device`, is its device there (1 adds it, 0 takes it
+// away), and `live`, is it registered (1 does both, 0 leaves the device). Thread-safety: as Object.
 class GroupItem final : public model::ConfigItem {
  public:
   GroupItem(model::Core& owner, std::shared_ptr<GroupDirectory> in, std::string name);

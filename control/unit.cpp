@@ -219,14 +219,22 @@ Result<void> Unit::leave(Leave how) {
 
 // --- its parents, one by one
 
+Result<void> Unit::add_parent(const std::string& parent, const backends::Values& values) {
+  return plug_in(&backends::Loaded::add_parent, parent, values);
+}
+
 Result<void> Unit::register_parent(const std::string& parent, const backends::Values& values) {
+  return plug_in(&backends::Loaded::register_parent, parent, values);
+}
+
+Result<void> Unit::plug_in(Plug step, const std::string& parent, const backends::Values& values) {
   const model::SharedLock plug(plug_);
   const auto unit = loaded();
   if (!unit) {
     explain("it is not live, and so its parents are not");
     return fail(ENODEV);
   }
-  return unit->register_parent(parent, values);
+  return (*unit.*step)(parent, values);
 }
 
 Result<void> Unit::unregister_parent(const std::string& parent) {

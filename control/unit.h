@@ -44,6 +44,8 @@ class Unit final : public model::ConfigItem {
   // What came of it; null: nothing.
   std::shared_ptr<backends::Loaded> loaded() const EXCLUDES(lock_);
   // One of its parents: as Loaded has it. ENODEV: the unit is not live.
+  model::Result<void> add_parent(const std::string& name, const backends::Values& values)
+      EXCLUDES(lock_, plug_);
   model::Result<void> register_parent(const std::string& name, const backends::Values& values)
       EXCLUDES(lock_, plug_);
   model::Result<void> unregister_parent(const std::string& name) EXCLUDES(lock_, plug_);
@@ -67,6 +69,9 @@ class Unit final : public model::ConfigItem {
     std::vector<std::shared_ptr<GroupDirectory>> groups = {};
   };
   enum class Leave { wait, try_only };
+  using Plug = model::Result<void> (backends::Loaded::*)(const std::string&, const backends::Values&);
+  model::Result<void> plug_in(Plug step, const std::string& name, const backends::Values& values)
+      EXCLUDES(lock_, plug_);
   model::Result<void> leave(Leave how) EXCLUDES(lock_, plug_);
   model::Result<backends::Settings> begin_coming() EXCLUDES(lock_);
   backends::Settings settings() const REQUIRES(lock_);

@@ -65,6 +65,7 @@ template <auto kKnob, std::int64_t kLeast, std::int64_t kMost>
 Result<void> store_knob(Object& object, Slot, std::string_view text) {
   const auto value = parse_between(text, kLeast, kMost);
   if (!value) return std::unexpected(value.error());
+  if (kKnob == &Fault::Knobs::error && *value == 0) return fail(EINVAL);
   device_of(object).fault.set_knob(kKnob, *value);
   return {};
 }
@@ -105,7 +106,7 @@ void define_debug(Schema& schema) {
          return Node{&o.core.root(), Slot::kernel_debug_mdevfs};
        }});
   schema.add(Slot::debug_fail_probe, directory("fail_probe", ParentDevice::kDebug, Slot::debug_parent));
-  schema.add(Slot::debug_fail_probe_errno, knob_file<&Knobs::error, 1, kLargestErrno>("errno"));
+  schema.add(Slot::debug_fail_probe_errno, knob_file<&Knobs::error, -kLargestErrno, kLargestErrno>("errno"));
   schema.add(Slot::debug_fail_probe_interval, knob_file<&Knobs::interval, 0, INT64_MAX>("interval"));
   schema.add(Slot::debug_fail_probe_probability, knob_file<&Knobs::probability, 0, INT64_MAX>("probability"));
   schema.add(Slot::debug_fail_probe_space, knob_file<&Knobs::space, 0, INT64_MAX>("space"));

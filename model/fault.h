@@ -28,7 +28,7 @@ class Fault {
     std::int64_t interval = 1;     // only each so many-th call may fail
     std::int64_t times = 1;        // how many more calls may fail; -1: no limit
     std::int64_t space = 0;        // so many calls are let through first
-    std::int64_t error = EIO;      // what a failing probe answers
+    std::int64_t error = EIO;      // what a failing probe answers; below 0: it returns a positive number
   };
 
   // Decides on one probe: the errno with which it fails, or nothing. Counts down what has to be counted.

@@ -243,6 +243,12 @@ class LoadedSim final : public Loaded {
     class_ = core.add_class(*module, read.text("class"));
   }
 
+  model::Result<void> add_parent(const std::string& name, const Values& values) override {
+    if (has_parent(name)) return model::fail(EEXIST);
+    const auto device = device_of(name, Reader(values, kParentKeys, name).text("device_name"));
+    return device ? model::Result<void>{} : std::unexpected(device.error());
+  }
+
   model::Result<void> register_parent(const std::string& name, const Values& values) override {
     const Reader read(values, kParentKeys, name);
     auto types = driver_->types_named(read.text("types"));
@@ -285,6 +291,11 @@ class LoadedSim final : public Loaded {
     }
     core_.remove_parent_device(*device);
     return {};
+  }
+
+  bool has_parent(const std::string& name) override {
+    const model::Lock lock(lock_);
+    return places_.contains(name);
   }
 
   bool is_registered(const std::string& name) override {

@@ -23,6 +23,14 @@ namespace {
 constexpr std::string_view kControlFile = "/sys/kernel/slowmdev/ctl";
 constexpr std::string_view kParameters = "/sys/module/slowmdev/parameters/";
 
+bool is_core(std::string_view module) {
+  return module == "mdev" || module == "vfio";
+}
+
+bool is_live_parameter(std::string_view name) {
+  return name == "probe_delay_ms" || name == "remove_delay_ms" || name == "probe_errno";
+}
+
 // Any write's answer comes behind the invalidations of all changes before it; this one changes nothing.
 void settle() {
   const Descriptor fd(::open("/sys/bus/mdev/drivers_probe", O_WRONLY | O_CLOEXEC));
@@ -79,26 +87,28 @@ int EmulatedMachine::order(const std::string& command) {
 }
 
 int EmulatedMachine::insmod(std::string_view module, std::string_view parameters) {
-  return order(fmt::format("{} {} {}", Command::kLoad, module, parameters));
+  if (is_core(module)) return order(fmt::format("{} {}", Command::kLoad, module));
+  return modules_.insmod(std::string(module), parameters);
 }
 
 int EmulatedMachine::rmmod(std::string_view module) {
-  return order(fmt::format("{} {}", Command::kUnload, module));
+  if (is_core(module)) return order(fmt::format("{} {}", Command::kUnload, module));
+  return modules_.rmmod(std::string(module));
 }
 
 std::optional<std::expected<std::size_t, int>> EmulatedMachine::store(std::string_view path,
                                                                       std::string_view text) {
-  std::string command;
   if (path == kControlFile) {
-    command = fmt::format("{} {}", Command::kControl, text);
-  } else if (path.starts_with(kParameters)) {
-    command = fmt::format("{} {} {}", Command::kParameter, path.substr(kParameters.size()), text);
-  } else {
-    return std::nullopt;
+    const int error = modules_.control(text);
+    if (error != 0) return std::unexpected(error);
+    return text.size();
   }
-  const int error = order(command);
+  if (!path.starts_with(kParameters)) return std::nullopt;
+  const std::string name(path.substr(kParameters.size()));
+  if (!is_live_parameter(name)) return std::nullopt;
+  const int error = modules_.set_parameter(name, text);
   if (error != 0) return std::unexpected(error);
-  return text.size();
+  return std::nullopt;  // the file keeps it
 }
 
 std::optional<std::vector<Uevent>> EmulatedMachine::uevents(std::chrono::milliseconds quiet) {
@@ -112,8 +122,22 @@ std::optional<std::vector<std::string>> EmulatedMachine::log() {
     std::istringstream text(ask(control_.get(), std::string(Command::kLog)).text);
     const auto known = lines.size();
     for (std::string line; std::getline(text, line);) lines.push_back(line);
-    if (lines.size() == known) return lines;
+    if (lines.size() == known) break;
   }
+  for (auto& line : modules_.take_lines()) lines.push_back(std::move(line));
+  return lines;
+}
+
+// The container and the group are nothing here; the device's file stands for all three.
+std::optional<std::expected<VfioDescriptors, Refusal>> EmulatedMachine::vfio_open(const std::string& group,
+                                                                                  const std::string&) {
+  const auto number = group.substr(group.rfind('/') + 1);
+  VfioDescriptors opened;
+  opened.device = Descriptor(::open(("/sys/kernel/debug/mdevfs/vfio/" + number).c_str(), O_RDWR | O_CLOEXEC));
+  if (!opened.device) return std::unexpected(Refusal{"open", errno});
+  for (Descriptor* const other : {&opened.group, &opened.container})
+    *other = Descriptor(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  return opened;
 }
 
 }  // namespace mdevfs::conformance

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The machine under test: a server process with the model, its tree at /sys, and the test driver's files that
-// are not in the tree (the control file, the parameters' writes) passed on to the server.
+// The machine under test: a server process with the model, its tree at /sys, and modules by the control files
+// of that tree.
 #pragma once
 
 #include <sys/types.h>
@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "machine.h"
+#include "modules_by_files.h"
 #include "operation.h"
 #include "sandbox.h"
 #include "uevent_listener.h"
@@ -30,12 +31,15 @@ class EmulatedMachine final : public Machine {
   std::optional<std::expected<std::size_t, int>> store(std::string_view path, std::string_view text) override;
   std::optional<std::vector<Uevent>> uevents(std::chrono::milliseconds quiet) override;
   std::optional<std::vector<std::string>> log() override;
+  std::optional<std::expected<VfioDescriptors, Refusal>> vfio_open(const std::string& group,
+                                                                   const std::string& uuid) override;
 
  private:
   int order(const std::string& command);
 
   std::string tree_;
   std::optional<UeventListener> listener_;
+  ModulesByFiles modules_;
   Descriptor control_;
   pid_t server_ = -1;
 };

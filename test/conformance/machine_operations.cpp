@@ -74,7 +74,7 @@ Outcome open_vfio(Context& context, Arguments& arguments) {
   const std::string name(arguments.word());
   const auto group = arguments.path();
   auto opened = context.machine.vfio_open(group, arguments.path());
-  if (!opened) return {kNotEmulated, {}};
+  if (!opened) return {"this machine has no vfio", {}};
   if (!*opened) return failed(opened->error().call, opened->error().error);
   context.held.put(name, std::move((*opened)->device));
   context.held.put(name + ".g", std::move((*opened)->group));

@@ -39,15 +39,6 @@ constexpr const char* kUsage =
     "       scenario list                 the names of those\n"
     "       scenario exceptions           what cannot be as recorded, as the documentation lists it\n";
 
-// What is recorded but not compared, and why.
-struct LeftOut {
-  std::string_view name;
-  std::string_view reason;
-};
-constexpr LeftOut kLeftOut[] = {
-    {"e6-in-use", "open vfio descriptors are not emulated yet"},
-};
-
 std::string content(const files::path& path) {
   std::ifstream file(path);
   if (!file) throw std::runtime_error(fmt::format("cannot read {}", path.string()));
@@ -64,10 +55,7 @@ std::vector<std::string> compared_names() {
   std::vector<std::string> names;
   for (const auto& file : files::directory_iterator(MDEVFS_TRACES)) {
     const auto name = file.path().stem().string();
-    if (file.path().extension() == ".scn" &&
-        std::ranges::find(kLeftOut, name, &LeftOut::name) == std::end(kLeftOut)) {
-      names.push_back(name);
-    }
+    if (file.path().extension() == ".scn") names.push_back(name);
   }
   std::ranges::sort(names);
   return names;
@@ -244,7 +232,6 @@ int run_all_against(const std::vector<std::string>& given) {
 
 int print_names(const std::vector<std::string>&) {
   for (const auto& name : compared_names()) std::cout << name << '\n';
-  for (const auto& [name, reason] : kLeftOut) std::cerr << name << ": left out: " << reason << '\n';
   return 0;
 }
 

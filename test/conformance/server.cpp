@@ -19,12 +19,11 @@
 #include <thread>
 #include <vector>
 
-#include "backends/backends.h"
 #include "cli/uevent_socket.h"
+#include "control/control.h"
 #include "fs/filesystem.h"
 #include "model/core.h"
 #include "operation.h"
-#include "slowmdev.h"
 
 namespace mdevfs::conformance {
 namespace {
@@ -82,16 +81,6 @@ int error_of(const model::Result<T>& result) {
   return result ? 0 : result.error().value;
 }
 
-backends::Values parameters_of(std::string_view text) {
-  backends::Values parameters;
-  std::istringstream words{std::string(text)};
-  for (std::string word; words >> word;) {
-    const auto equals = word.find('=');
-    if (equals != std::string::npos) parameters[word.substr(0, equals)] = word.substr(equals + 1);
-  }
-  return parameters;
-}
-
 // Thread-safety: commands from any thread.
 class Kernel {
  public:
@@ -116,44 +105,11 @@ class Kernel {
 
  private:
   int load(Arguments& arguments) {
-    const auto name = arguments.word();
-    const auto parameters = parameters_of(arguments.rest());
-    if (name == "slowmdev") return load_slowmdev(parameters);
-    if (name == "mdev") return error_of(core_.load_mdev());
-    if (name == "vfio") return error_of(core_.load_vfio());
-    const auto* const backend = backends::find(name);
-    return backend == nullptr ? ENOENT : error_of(backend->load(core_, {std::string(name), parameters}));
-  }
-
-  int load_slowmdev(const backends::Values& parameters) {
-    auto loaded = Slowmdev::load(core_, parameters);
-    if (!loaded) return loaded.error().value;
-    const std::scoped_lock guard(lock_);
-    slowmdev_ = std::move(*loaded);
-    return 0;
+    return error_of(arguments.word() == "mdev" ? core_.load_mdev() : core_.load_vfio());
   }
 
   int unload(Arguments& arguments) {
-    const auto name = arguments.word();
-    if (name == "mdev") return error_of(core_.unload_mdev());
-    if (name == "vfio") return error_of(core_.unload_vfio());
-    const auto module = core_.find_module(name);
-    if (!module) return ENOENT;
-    core_.unload_module(*module);
-    const std::scoped_lock guard(lock_);
-    if (name == "slowmdev") slowmdev_.reset();
-    return 0;
-  }
-
-  int control(Arguments& arguments) {
-    const auto module = slowmdev();
-    return module ? error_of(module->control(arguments.rest())) : ENOENT;
-  }
-
-  int parameter(Arguments& arguments) {
-    const auto module = slowmdev();
-    const auto name = arguments.word();
-    return module ? error_of(module->set(name, arguments.rest())) : ENOENT;
+    return error_of(arguments.word() == "mdev" ? core_.unload_mdev() : core_.unload_vfio());
   }
 
   // What fits into one reply.
@@ -167,30 +123,21 @@ class Kernel {
     return lines;
   }
 
-  std::shared_ptr<Slowmdev> slowmdev() {
-    const std::scoped_lock guard(lock_);
-    return slowmdev_;
-  }
-
   struct Obeyed {
     std::string_view name;
     int (Kernel::*run)(Arguments&);
   };
   int ready(Arguments&) { return 0; }
-  static const std::array<Obeyed, 5> kCommands;
+  static const std::array<Obeyed, 3> kCommands;
 
   model::Core& core_;
-  std::mutex lock_;
-  std::shared_ptr<Slowmdev> slowmdev_;
   std::mutex log_lock_;  // a leaf
   std::deque<std::string> log_;
 };
 
-const std::array<Kernel::Obeyed, 5> Kernel::kCommands{{{Command::kReady, &Kernel::ready},
+const std::array<Kernel::Obeyed, 3> Kernel::kCommands{{{Command::kReady, &Kernel::ready},
                                                        {Command::kLoad, &Kernel::load},
-                                                       {Command::kUnload, &Kernel::unload},
-                                                       {Command::kControl, &Kernel::control},
-                                                       {Command::kParameter, &Kernel::parameter}}};
+                                                       {Command::kUnload, &Kernel::unload}}};
 
 // One thread a command: an unregistration waits for a probe, and the next command must not.
 void obey_until_closed(int socket, Kernel& kernel) {
@@ -233,6 +180,7 @@ Reply ask(int socket, const std::string& command) {
 int serve(int socket, const std::string& mountpoint, ServerOptions options) {
   using Boot = model::Core::Boot;
   model::Core core({}, options.bare ? Boot::bare : Boot::with_mdev_and_vfio);
+  control::Control control(core);
   std::promise<void> answering;
   fs::Options served{.mount_options = {"allow_other", "default_permissions"},
                      .on_ready = [&] { answering.set_value(); }};

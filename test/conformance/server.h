@@ -11,12 +11,10 @@ namespace mdevfs::conformance {
 
 // A command is one message with a descriptor for its reply, so that several can be under way at once.
 struct Command {
-  static constexpr std::string_view kReady = "ready";          // answered once the tree answers
-  static constexpr std::string_view kLoad = "load";            // MODULE PARAMETER=VALUE ...
-  static constexpr std::string_view kUnload = "unload";        // MODULE
-  static constexpr std::string_view kControl = "control";      // what is written to slowmdev's control file
-  static constexpr std::string_view kParameter = "parameter";  // NAME TEXT
-  static constexpr std::string_view kLog = "log";              // lines since the last time, some at a time
+  static constexpr std::string_view kReady = "ready";    // answered once the tree answers
+  static constexpr std::string_view kLoad = "load";      // mdev or vfio, which are no hardware
+  static constexpr std::string_view kUnload = "unload";  // the same
+  static constexpr std::string_view kLog = "log";        // lines since the last time, some at a time
 };
 
 // An errno, 0: done; what went wrong with the server itself, or the lines that were asked for.
