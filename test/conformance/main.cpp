@@ -180,8 +180,7 @@ int compare_all(const std::vector<std::string>& given) {
 // Two real kernels: no exceptions, and nothing left out.
 int match_recordings(const std::vector<std::string>& given) {
   if (given.size() != 2) throw std::runtime_error("match: a scenario's name and a file");
-  const auto report =
-      compare(given[0], content(trace(given[0], ".out")), content(given[1]), {}, {.uevents_and_log = true});
+  const auto report = compare(given[0], content(trace(given[0], ".out")), content(given[1]), {});
   std::cout << fmt::format("{:<20}{} lines, {} differ\n", given[0], report.compared(),
                            report.differences.size())
             << in_detail(report);
@@ -210,8 +209,7 @@ Report run_against(const files::path& folder, const std::string& name) {
   const auto ran = run(run_emulated, content(folder / (name + ".scn")));
   if (!ran.skipped.empty()) throw std::runtime_error(fmt::format("{}: {}", name, ran.skipped));
   std::ofstream(folder / (name + ".here")) << ran.transcript;
-  const Scope scope{.uevents_and_log = ran.transcript.find("=> not emulated\n") == std::string::npos};
-  auto report = compare(name, content(folder / (name + ".out")), ran.transcript, {}, scope);
+  auto report = compare(name, content(folder / (name + ".out")), ran.transcript, {});
   if (!ran.failure.empty()) report.differences.push_back({"", "", ran.failure});
   return report;
 }
