@@ -124,6 +124,8 @@ std::optional<std::vector<std::string>> EmulatedMachine::log() {
     for (std::string line; std::getline(text, line);) lines.push_back(line);
     if (lines.size() == known) break;
   }
+  // What the control files have to say is no kernel's.
+  std::erase_if(lines, [](const std::string& line) { return line.starts_with("<3> mdevfs: "); });
   for (auto& line : modules_.take_lines()) lines.push_back(std::move(line));
   return lines;
 }

@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
-#include <initializer_list>
 #include <optional>
 #include <sstream>
 #include <utility>
@@ -39,13 +38,25 @@ int remove_directory(const std::string& path) {
   return ::rmdir(path.c_str()) == 0 ? 0 : errno;
 }
 
-// The first that fails.
-int first_error(std::initializer_list<int> errors) {
-  for (const int error : errors) {
-    if (error != 0) return error;
+// One after another, until one fails.
+class Steps {
+ public:
+  Steps& make(const std::string& path) {
+    return step([&] { return make_directory(path); });
   }
-  return 0;
-}
+  Steps& remove(const std::string& path) {
+    return step([&] { return remove_directory(path); });
+  }
+  Steps& write(const std::string& path, const std::string& text) {
+    return step([&] { return write_file(path, text); });
+  }
+  template <typename Step>
+  Steps& step(Step todo) {
+    if (error == 0) error = todo();
+    return *this;
+  }
+  int error = 0;
+};
 
 std::optional<long> number(std::string_view text) {
   if (text.ends_with('\n')) text.remove_suffix(1);
@@ -101,37 +112,39 @@ int ModulesByFiles::insmod(const std::string& module, std::string_view text) {
   const std::string item = kUnits + module;
   if (const int error = make_directory(item); error != 0) return error;
   const auto given = parameters_of(text);
-  int error = 0;
+  Steps steps;
   if (module == "slowmdev") {
-    error = make_slowmdev(given);
+    steps.step([&] { return make_slowmdev(given); });
   } else {
-    error = write_file(item + "/backend", module);
-    for (const auto& [key, value] : given) {
-      if (error == 0) error = write_file(item + "/" + key, value);
-    }
+    steps.write(item + "/backend", module);
+    for (const auto& [key, value] : given) steps.write(item + "/" + key, value);
   }
-  if (error == 0) error = write_file(item + "/live", "1");
-  if (error == 0 && module == "slowmdev") error = set_live_parameters();
-  if (error != 0) remove_directory(item);
-  return error;
+  steps.write(item + "/live", "1");
+  if (module == "slowmdev") steps.step([&] { return set_live_parameters(); });
+  if (steps.error != 0) remove_directory(item);
+  return steps.error;
 }
 
 int ModulesByFiles::rmmod(const std::string& module) {
   const std::string item = kUnits + module;
-  return first_error({write_file(item + "/live", "unload"), remove_directory(item)});
+  return Steps().write(item + "/live", "unload").remove(item).error;
 }
 
 int ModulesByFiles::make_slowmdev(const Parameters& given) {
+  Steps steps;
+  steps.write(kSlow + "backend", "sim");
   Parameters values;
-  int error = write_file(kSlow + "backend", "sim");
   for (const auto& parameter : kParameters) {
     const auto found = given.find(parameter.name);
     const auto value = value_of(parameter, found == given.end() ? parameter.otherwise : found->second);
     if (!value) return EINVAL;
     values[parameter.name] = *value;
     const std::string item = kSlow + "parameters/" + parameter.name;
-    error = first_error({error, make_directory(item), write_file(item + "/mode", parameter.mode),
-                         write_file(item + "/value", *value)});
+    steps.make(item).write(item + "/mode", parameter.mode).write(item + "/value", *value);
+  }
+  {
+    const std::lock_guard lock(lock_);
+    parameters_ = values;
   }
   const std::pair<const char*, std::string> keys[] = {{"class", "slow"},
                                                       {"driver", "slow"},
@@ -139,26 +152,18 @@ int ModulesByFiles::make_slowmdev(const Parameters& given) {
                                                       {"max_instances", values["max_instances"]},
                                                       {"vfio", values["use_vfio"]},
                                                       {"trace", "1"}};
-  for (const auto& [key, value] : keys) error = first_error({error, write_file(kSlow + key, value)});
+  for (const auto& [key, value] : keys) steps.write(kSlow + key, value);
   // The twins are there for register_twins alone.
-  for (const auto* type : {"a", "b", "one", "other"})
-    error = first_error({error, make_directory(kSlow + "types/" + type)});
-  error = first_error({error, write_file(kSlow + "types/a/name", "Slow A"),
-                       write_file(kSlow + "types/one/sysfs_name", "twin"),
-                       write_file(kSlow + "types/other/sysfs_name", "twin")});
-  if (values["vendor_group"] == "Y") {
-    error = first_error({error, make_directory(kSlow + "attributes/vendor_attr"),
-                         write_file(kSlow + "attributes/vendor_attr/value", "slow vendor")});
-  }
-  {
-    const std::lock_guard lock(lock_);
-    parameters_ = values;
-  }
+  for (const auto* type : {"a", "b", "one", "other"}) steps.make(kSlow + "types/" + type);
+  steps.write(kSlow + "types/a/name", "Slow A");
+  for (const auto* twin : {"one", "other"}) steps.write(kSlow + "types/" + twin + "/sysfs_name", "twin");
+  const std::string attribute = kSlow + "attributes/vendor_attr";
+  if (values["vendor_group"] == "Y") steps.make(attribute).write(attribute + "/value", "slow vendor");
   for (long i = 0; i < *number(values["nparents"]); ++i) {
     const std::string parent = kSlow + "parents/" + parent_of(std::to_string(i));
-    error = first_error({error, make_directory(parent), write_file(parent + "/types", "a b")});
+    steps.make(parent).write(parent + "/types", "a b");
   }
-  return error;
+  return steps.error;
 }
 
 // --- parameters that can be changed while it is loaded
@@ -175,12 +180,12 @@ int ModulesByFiles::set_live_parameters() {
     const std::string parent = kDebug + parent_of(std::to_string(i));
     if (::access(parent.c_str(), F_OK) != 0) continue;
     const std::string fail = parent + "/fail_probe/";
-    if (error != 0) write_file(fail + "errno", std::to_string(error));
-    const int set = first_error({write_file(fail + "times", "-1"),
-                                 write_file(fail + "probability", error != 0 ? "100" : "0"),
-                                 write_file(parent + "/probe_delay_ms", values["probe_delay_ms"]),
-                                 write_file(parent + "/remove_delay_ms", values["remove_delay_ms"])});
-    if (set != 0) return set;
+    Steps steps;
+    if (error != 0) steps.write(fail + "errno", std::to_string(error));
+    steps.write(fail + "times", "-1").write(fail + "probability", error != 0 ? "100" : "0");
+    for (const auto* delay : {"probe_delay_ms", "remove_delay_ms"})
+      steps.write(parent + "/" + delay, values[delay]);
+    if (steps.error != 0) return steps.error;
   }
   return 0;
 }
@@ -240,9 +245,9 @@ int ModulesByFiles::unregister_parent(std::string_view position) {
 
 int ModulesByFiles::add_device(std::string_view position) {
   const std::string parent = kSlow + "parents/" + parent_of(position);
-  if (const int error = make_directory(parent); error != 0) return error;
-  return first_error(
-      {write_file(parent + "/types", "a b"), write_file(parent + "/device", "1"), set_live_parameters()});
+  Steps steps;
+  steps.make(parent).write(parent + "/types", "a b").write(parent + "/device", "1");
+  return steps.step([&] { return set_live_parameters(); }).error;
 }
 
 int ModulesByFiles::delete_device(std::string_view position) {
@@ -251,11 +256,10 @@ int ModulesByFiles::delete_device(std::string_view position) {
 
 int ModulesByFiles::add_duplicate(std::string_view name) {
   const std::string parent = kSlow + "parents/dup";
-  const int error =
-      first_error({make_directory(parent), write_file(parent + "/device_name", std::string(name)),
-                   write_file(parent + "/device", "1")});
-  if (error != 0) remove_directory(parent);
-  return say("dup device", error);
+  Steps steps;
+  steps.make(parent).write(parent + "/device_name", std::string(name)).write(parent + "/device", "1");
+  if (steps.error != 0) remove_directory(parent);
+  return say("dup device", steps.error);
 }
 
 int ModulesByFiles::register_twice(std::string_view position) {
@@ -264,9 +268,10 @@ int ModulesByFiles::register_twice(std::string_view position) {
 
 int ModulesByFiles::register_twins(std::string_view position) {
   const std::string types = kSlow + "parents/" + parent_of(position) + "/types";
-  const int error = first_error({write_file(types, "one other"), register_parent(position)});
+  Steps steps;
+  steps.write(types, "one other").step([&] { return register_parent(position); });
   write_file(types, "a b");
-  return say("twin registration", error);
+  return say("twin registration", steps.error);
 }
 
 int ModulesByFiles::say(std::string_view what, int error) {
