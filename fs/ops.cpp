@@ -185,11 +185,10 @@ void fsyncdir(Context&, Reply reply, fuse_ino_t, int, fuse_file_info*) {
 // way.
 int refuse_open(const model::Stat& stat, int flags) {
   if (stat.kind != Kind::file) return EINVAL;  // the kernel opens no other
-  if ((flags & O_DIRECT) != 0) return EINVAL;
   const int access = flags & O_ACCMODE;
   if ((access == O_RDONLY || access == O_RDWR) && (stat.mode & 0444) == 0) return EACCES;
   if ((access == O_WRONLY || access == O_RDWR) && (stat.mode & 0222) == 0) return EACCES;
-  return 0;
+  return (flags & O_DIRECT) != 0 ? EINVAL : 0;
 }
 
 void open(Context& context, Reply reply, fuse_ino_t inode, fuse_file_info* file) {
@@ -273,8 +272,11 @@ void unlink(Context&, Reply reply, fuse_ino_t, const char*) {
 void symlink(Context&, Reply reply, const char*, fuse_ino_t, const char*) {
   reply.error(EPERM);
 }
-void rename(Context&, Reply reply, fuse_ino_t, const char*, fuse_ino_t, const char*, unsigned) {
-  reply.error(EPERM);
+// Onto itself is nothing to do, and the kernel sees to it; but not of a file that is another inode at each
+// lookup.
+void rename(Context&, Reply reply, fuse_ino_t from, const char* name, fuse_ino_t to, const char* new_name,
+            unsigned) {
+  reply.error(from == to && std::strcmp(name, new_name) == 0 ? 0 : EPERM);
 }
 void link(Context&, Reply reply, fuse_ino_t, fuse_ino_t, const char*) {
   reply.error(EPERM);

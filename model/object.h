@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "entry.h"
 #include "gate.h"
@@ -23,6 +24,11 @@ namespace mdevfs::model {
 
 class Core;
 
+struct ExtendedAttribute {
+  std::string name;
+  std::string value;
+};
+
 // What somebody has set on a node (chmod, chown, utimes, a truncating open, xattrs). kernfs_iattrs.
 struct NodeAttributes {
   mode_t mode = 0;
@@ -31,7 +37,7 @@ struct NodeAttributes {
   timespec atime{};
   timespec mtime{};
   timespec ctime{};
-  std::map<std::string, std::string> xattrs{};
+  std::vector<ExtendedAttribute> xattrs{};  // newest first: so they are listed
 };
 
 // Allocated for the few objects that need it.

@@ -21,6 +21,27 @@ Result<void> keep_word(Object& object, Slot slot, std::string_view text, std::st
   return fail(EINVAL);
 }
 
+// Where these files' slots are, from the directory's on.
+constexpr unsigned kControl = 3;
+constexpr unsigned kEnabled = 6;
+constexpr unsigned kUsage = 9;
+
+// `on` in control forbids to suspend the device. The slot is that of the file at `place`, of the same
+// directory.
+bool is_forbidden(const Object& object, Slot slot, unsigned place) {
+  const auto directory = static_cast<unsigned>(slot) - place;
+  return kept_text(object, static_cast<Slot>(directory + kControl), "auto\n") == "on\n";
+}
+
+// It is never enabled.
+Result<std::string> show_enabled(Object& object, Slot slot) {
+  return is_forbidden(object, slot, kEnabled) ? "disabled & forbidden\n" : "disabled\n";
+}
+// Who forbids it counts as a user.
+Result<std::string> show_usage(Object& object, Slot slot) {
+  return is_forbidden(object, slot, kUsage) ? "1\n" : "0\n";
+}
+
 Result<std::string> show_control(Object& object, Slot slot) {
   return kept_text(object, slot, "auto\n");
 }
@@ -62,11 +83,14 @@ constexpr PowerFile kPowerFiles[] = {
     {"control", 0644, show_control, store_control},
     {"runtime_active_kids", 0444, show_text<"0\n">, nullptr},
     {"runtime_active_time", 0444, show_text<"0\n">, nullptr},
-    {"runtime_enabled", 0444, show_text<"disabled\n">, nullptr},
+    {"runtime_enabled", 0444, show_enabled, nullptr},
     {"runtime_status", 0444, show_text<"unsupported\n">, nullptr},
     {"runtime_suspended_time", 0444, show_text<"0\n">, nullptr},
-    {"runtime_usage", 0444, show_text<"0\n">, nullptr},
+    {"runtime_usage", 0444, show_usage, nullptr},
 };
+static_assert(kPowerFiles[kControl - 1].store == store_control);
+static_assert(kPowerFiles[kEnabled - 1].show == show_enabled);
+static_assert(kPowerFiles[kUsage - 1].show == show_usage);
 
 }  // namespace
 

@@ -187,8 +187,9 @@ Result<std::string> Tree::get_xattr(const HeldNode& node, const std::string& nam
   if (const auto* const extras = node.object->extras_if_any()) {
     const auto own = extras->attributes.find(node.slot);
     if (own != extras->attributes.end()) {
-      const auto found = own->second.xattrs.find(name);
-      if (found != own->second.xattrs.end()) return found->second;
+      const auto& xattrs = own->second.xattrs;
+      const auto found = std::ranges::find(xattrs, name, &ExtendedAttribute::name);
+      if (found != xattrs.end()) return found->value;
     }
   }
   return fail(ENODATA);
@@ -198,17 +199,24 @@ Result<void> Tree::set_xattr(const HeldNode& node, const std::string& name, std:
   if (!node.object) return fail(ENODEV);
   const Lock lock(kernfs_rwsem);
   auto& xattrs = attributes_for_change(node).xattrs;
-  const bool there = xattrs.contains(name);
+  const auto found = std::ranges::find(xattrs, name, &ExtendedAttribute::name);
+  const bool there = found != xattrs.end();
   if ((flags & XATTR_CREATE) != 0 && there) return fail(EEXIST);
   if ((flags & XATTR_REPLACE) != 0 && !there) return fail(ENODATA);
-  xattrs[name] = std::move(value);
+  if (there) {
+    found->value = std::move(value);
+  } else {
+    xattrs.insert(xattrs.begin(), {name, std::move(value)});
+  }
   return {};
 }
 
 Result<void> Tree::remove_xattr(const HeldNode& node, const std::string& name) {
   if (!node.object) return fail(ENODATA);
   const Lock lock(kernfs_rwsem);
-  return attributes_for_change(node).xattrs.erase(name) != 0 ? Result<void>{} : fail(ENODATA);
+  const auto of_that_name = [&](const ExtendedAttribute& xattr) { return xattr.name == name; };
+  return std::erase_if(attributes_for_change(node).xattrs, of_that_name) != 0 ? Result<void>{}
+                                                                              : fail(ENODATA);
 }
 
 std::vector<std::string> Tree::list_xattrs(const HeldNode& node) const {
@@ -219,7 +227,7 @@ std::vector<std::string> Tree::list_xattrs(const HeldNode& node) const {
   if (extras == nullptr) return names;
   const auto own = extras->attributes.find(node.slot);
   if (own == extras->attributes.end()) return names;
-  for (const auto& [name, value] : own->second.xattrs) names.push_back(name);
+  for (const auto& xattr : own->second.xattrs) names.push_back(xattr.name);
   return names;
 }
 

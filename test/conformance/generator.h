@@ -86,7 +86,6 @@ class Generator {
   std::vector<std::string> held_;
   std::map<std::string, std::string> removes_;  // held `remove` files: their device
   std::set<std::string> inner_;                 // held directories of devices
-  std::vector<std::string> watches_;
 };
 
 }  // namespace mdevfs::conformance

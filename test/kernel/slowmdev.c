@@ -3,7 +3,7 @@
 // slowmdev, the test driver of the recordings, for a real kernel: a mediated device driver without hardware whose
 // probe and remove can take their time and fail, and whose parents come, go, are registered and unregistered by
 // /sys/kernel/slowmdev/ctl. The sample drivers are too quick and too good-natured to show what happens in between.
-// test/conformance/slowmdev.cpp is the same driver for the emulated kernel; what either logs and answers is recorded.
+// test/conformance/modules_by_files.cpp makes the same driver for the emulated kernel.
 #define pr_fmt(fmt) "slow: " fmt
 
 #include <linux/delay.h>
