@@ -28,4 +28,16 @@ void greet(model::Core& core, model::Module& module, const Greeting& greeting) {
     core.log().print(model::Level::info, fmt::format(fmt::runtime(line), major));
 }
 
+model::Result<void> add_sample(model::Core& core, model::Module& module,
+                               const std::shared_ptr<model::Driver>& driver,
+                               std::vector<model::TypeInfo> types) {
+  if (const auto added = core.add_driver(driver); !added) return added;
+  const auto device_class = core.add_class(module, module.name());
+  if (!device_class) return std::unexpected(device_class.error());
+  const auto device = core.add_parent_device(module, *device_class, module.name());
+  if (!device) return std::unexpected(device.error());
+  const auto parent = core.register_parent(*device, driver, std::move(types));
+  return parent ? model::Result<void>{} : std::unexpected(parent.error());
+}
+
 }  // namespace mdevfs::backends

@@ -25,26 +25,26 @@ using Greeting = std::vector<const char*>;
 
 void greet(model::Core& core, model::Module& module, const Greeting& greeting);
 
+// A class and a parent device, both of the module's name, and its registration.
+model::Result<void> add_sample(model::Core& core, model::Module& module,
+                               const std::shared_ptr<model::Driver>& driver,
+                               std::vector<model::TypeInfo> types);
+
 template <typename SampleDriver, typename... Arguments>
 model::Result<std::shared_ptr<Loaded>> load_sample(model::Core& core, model::ModuleInfo info,
                                                    const Greeting& greeting,
                                                    std::vector<model::TypeInfo> types,
                                                    Arguments&&... arguments) {
-  const std::string name = info.name;
   const auto module = core.load_module(std::move(info));
   if (!module) return std::unexpected(module.error());
   greet(core, **module, greeting);
   const auto driver = core.make<SampleDriver>(*module, std::forward<Arguments>(arguments)...);
-  core.add_driver(driver);
-  const auto device = core.add_parent_device(**module, core.add_class(**module, name), name);
-  const auto parent = device ? core.register_parent(*device, driver, std::move(types))
-                             : model::Result<std::shared_ptr<model::Parent>>(std::unexpected(device.error()));
-  if (parent) {
-    core.module_loaded(**module);
-    return std::make_shared<Loaded>(*module);
+  if (const auto added = add_sample(core, **module, driver, std::move(types)); !added) {
+    core.unload_module(**module);
+    return std::unexpected(added.error());
   }
-  core.unload_module(**module);
-  return std::unexpected(parent.error());
+  core.module_loaded(**module);
+  return std::make_shared<Loaded>(*module);
 }
 
 }  // namespace mdevfs::backends

@@ -64,8 +64,8 @@ Bed::Bed(bool vfio, std::size_t live) : any_(0, live == 0 ? 0 : live - 1) {
   core_.tree().set_watcher(&listener_);
   const auto module = *core_.load_module({.name = "bed"});
   driver_ = core_.make<BedDriver>(module, vfio);
-  core_.add_driver(driver_);
-  const auto device = *core_.add_parent_device(*module, core_.add_class(*module, "bed"), "bed");
+  core_.add_driver(driver_).value();
+  const auto device = *core_.add_parent_device(*module, core_.add_class(*module, "bed").value(), "bed");
   parent_ = *core_.register_parent(device, driver_, {{"1", ""}});
   live_.reserve(live);
   while (live_.size() < live) live_.push_back(create(unique_uuid_text()));

@@ -187,7 +187,9 @@ Result<void> Unit::go_live() {
   const auto loaded = backends::find(backend_name())->load(core, *settings);
   const model::Lock lock(lock_);
   if (!loaded) {
-    if (loaded.error().value == EEXIST) explain("there is a module or a parent device of its name already");
+    const int error = loaded.error().value;
+    if (error == EEXIST || error == EBUSY)
+      explain("there is a module, a driver, a class, a parent device or a type of its name already");
     state_ = State::off;
     return std::unexpected(loaded.error());
   }

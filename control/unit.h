@@ -31,8 +31,8 @@ class Unit final : public model::ConfigItem {
   model::Result<void> set_backend(std::string_view name) EXCLUDES(lock_);
   std::string backend_name() const EXCLUDES(lock_);
 
-  // EINVAL: it has no backend. EEXIST: it is live. EBUSY: it is on its way. Otherwise what Backend::load
-  // says.
+  // EINVAL: it has no backend. EEXIST: it is live. EBUSY: it is on its way, or its driver's name is taken.
+  // Otherwise what Backend::load says.
   model::Result<void> go_live() EXCLUDES(lock_, plug_);
   // Wait for what the kernel waits for. No effect where it is not live. EBUSY: it is on its way.
   model::Result<void> go_off() EXCLUDES(lock_, plug_) { return leave(Leave::wait); }

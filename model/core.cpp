@@ -169,8 +169,7 @@ Core::Loaded* Core::loaded(const Module& module) {
 Result<std::shared_ptr<Module>> Core::load_module(ModuleInfo info) {
   look_at_module(info.name, info.taint);
   const Lock lock(modules_lock_);
-  const auto same_name = [&](const Loaded& l) { return l.module->info.name == info.name; };
-  if (std::ranges::any_of(modules_, same_name)) return fail(EEXIST);
+  if (root_has(Slot::module, info.name)) return fail(EEXIST);
   if (!has_mdev_ || !has_vfio_) return fail(ENOENT);
   auto module = make<Module>(std::move(info));
   modules_.push_back({module, {}, {}, {}, {}});
@@ -187,20 +186,41 @@ std::shared_ptr<Module> Core::find_module(std::string_view name) {
   return at == modules_.end() ? nullptr : at->module;
 }
 
-std::shared_ptr<DeviceClass> Core::add_class(Module& module, std::string name) {
-  auto device_class = make<DeviceClass>(std::move(name));
+bool Core::root_has(Slot directory, std::string_view name) const {
+  return tree_.lookup(tree_.resolve(inode_of(root_->id, directory)), name).has_value();
+}
+
+// class_register.
+Result<std::shared_ptr<DeviceClass>> Core::add_class(Module& module, std::string name) {
   const Lock lock(modules_lock_);
-  loaded(module)->classes.push_back(device_class);
+  Loaded* const owner = loaded(module);
+  if (owner == nullptr) return fail(ENODEV);
+  if (root_has(Slot::class_, name)) {
+    print_duplicate("/class/" + name);
+    print_failed_add(name);
+    return fail(EEXIST);
+  }
+  auto device_class = make<DeviceClass>(std::move(name));
+  owner->classes.push_back(device_class);
   tree_.appear(*device_class, {kSelf});
   announce(directory_of(*device_class), kAdd);
   return device_class;
 }
 
-void Core::add_driver(std::shared_ptr<Driver> driver) {
+// driver_register.
+Result<void> Core::add_driver(std::shared_ptr<Driver> driver) {
   const Lock lock(modules_lock_);
-  loaded(*driver->module)->drivers.push_back(driver);
+  Loaded* const owner = loaded(*driver->module);
+  if (owner == nullptr) return fail(ENODEV);
+  if (root_has(Slot::bus_mdev_drivers, driver->name())) {
+    log_.print(Level::error,
+               fmt::format("Error: Driver '{}' is already registered, aborting...", driver->name()));
+    return fail(EBUSY);
+  }
+  owner->drivers.push_back(driver);
   tree_.appear(*driver, {kSelf});
   announce(directory_of(*driver), kAdd);
+  return {};
 }
 
 Result<std::shared_ptr<ParentDevice>> Core::add_parent_device(Module& module,
@@ -307,8 +327,12 @@ void Core::unload_module(Module& module) {
 bool Core::add_placeholder(std::string_view directory, std::string_view name, PlaceholderKind kind,
                            std::string_view target) {
   static const std::unordered_map<std::string_view, Slot> places = {
-      {"", Slot::root},           {"bus", Slot::bus},       {"class", Slot::class_},
-      {"devices", Slot::devices}, {"kernel", Slot::kernel}, {"devices/virtual", Slot::devices_virtual},
+      {"", Slot::root},
+      {"bus", Slot::bus},
+      {"class", Slot::class_},
+      {"devices", Slot::devices},
+      {"kernel", Slot::kernel},
+      {"devices/virtual", Slot::devices_virtual},
       {"module", Slot::module},
       {"kernel/config", Slot::kernel_config},
       {"kernel/debug", Slot::kernel_debug},

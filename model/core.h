@@ -84,8 +84,10 @@ class Core {
   bool try_stop_module(Module& module) EXCLUDES(vfio_lock);
   std::shared_ptr<Module> find_module(std::string_view name);
 
-  std::shared_ptr<DeviceClass> add_class(Module& module, std::string name);
-  void add_driver(std::shared_ptr<Driver> driver);
+  // EEXIST: there is a class of that name. ENODEV: the module is being unloaded; so with the next two.
+  Result<std::shared_ptr<DeviceClass>> add_class(Module& module, std::string name);
+  // EBUSY: there is a driver of that name.
+  Result<void> add_driver(std::shared_ptr<Driver> driver);
   // EEXIST: the class has a device of that name. ENODEV: the module is being unloaded.
   Result<std::shared_ptr<ParentDevice>> add_parent_device(Module& module,
                                                           std::shared_ptr<DeviceClass> device_class,
@@ -144,8 +146,8 @@ class Core {
   void create_files_changed(const ParentDevice& device) EXCLUDES(mdev_list_lock);
 
   // A name without content in a directory of the root's ("", "class", "bus", "devices", "devices/virtual",
-  // "kernel", "kernel/config", "kernel/debug", "module"), for a caller to bind something over. False, and without effect, where the tree has
-  // an entry of its own.
+  // "kernel", "kernel/config", "kernel/debug", "module"), for a caller to bind something over. False, and
+  // without effect, where the tree has an entry of its own.
   bool add_placeholder(std::string_view directory, std::string_view name, PlaceholderKind kind,
                        std::string_view target = {});
 
@@ -175,6 +177,7 @@ class Core {
     std::optional<unsigned> char_number;  // its place among the majors
   };
   Loaded* loaded(const Module& module) REQUIRES(modules_lock_);
+  bool root_has(Slot directory, std::string_view name) const;
   void print_duplicate(std::string_view path);
   void print_failed_add(std::string_view name);
 

@@ -147,8 +147,8 @@ struct Bench : Machine {
   explicit Bench(unsigned max_instances = 3, bool uses_vfio = false) {
     module = *core.load_module({.name = "slowmdev"});
     driver = core.make<ProbeDriver>(module, max_instances, uses_vfio);
-    core.add_driver(driver);
-    device_class = core.add_class(*module, "slow");
+    core.add_driver(driver).value();
+    device_class = core.add_class(*module, "slow").value();
     device = *core.add_parent_device(*module, device_class, "slow");
     register_parent();
   }

@@ -236,11 +236,16 @@ class Sim final : public model::Driver {
 class LoadedSim final : public Loaded {
  public:
   LoadedSim(model::Core& core, std::shared_ptr<model::Module> its_module, const Settings& settings)
-      : Loaded(std::move(its_module)), core_(core) {
-    driver_ = core.make<Sim>(module, settings);
-    core.add_driver(driver_);
+      : Loaded(std::move(its_module)), core_(core), driver_(core.make<Sim>(module, settings)) {}
+
+  // EBUSY: there is a driver of that name. EEXIST: a class.
+  model::Result<void> add_driver_and_class(const Settings& settings) {
+    if (const auto added = core_.add_driver(driver_); !added) return added;
     const Reader read(settings.values, kKeys, settings.name);
-    class_ = core.add_class(*module, read.text("class"));
+    const auto added = core_.add_class(*module, read.text("class"));
+    if (!added) return std::unexpected(added.error());
+    class_ = *added;
+    return {};
   }
 
   model::Result<void> add_parent(const std::string& name, const Values& values) override {
@@ -325,8 +330,8 @@ class LoadedSim final : public Loaded {
   }
 
   model::Core& core_;
-  std::shared_ptr<Sim> driver_;
-  std::shared_ptr<model::DeviceClass> class_;
+  const std::shared_ptr<Sim> driver_;
+  std::shared_ptr<model::DeviceClass> class_;  // set once, before anybody else has this object
   model::Mutex lock_{model::Rank::group};
   std::map<std::string, Place> places_ GUARDED_BY(lock_);
 };
@@ -338,11 +343,13 @@ model::Result<std::shared_ptr<Loaded>> load(model::Core& core, const Settings& s
   auto loaded = std::make_shared<LoadedSim>(core, *module, settings);
   const Items one{{settings.name, {}}};
   const Items& parents = items_of(settings, kParents);
+  auto done = loaded->add_driver_and_class(settings);
   for (const auto& [name, values] : parents.empty() ? one : parents) {
-    if (const auto registered = loaded->register_parent(name, values); !registered) {
-      core.unload_module(**module);
-      return std::unexpected(registered.error());
-    }
+    if (done) done = loaded->register_parent(name, values);
+  }
+  if (!done) {
+    core.unload_module(**module);
+    return std::unexpected(done.error());
   }
   core.module_loaded(**module);
   return loaded;

@@ -127,7 +127,7 @@ TEST_CASE("what is live does not change") {
   CHECK(machine.show(kSlow + "parent_names") == "mtty\n");
 }
 
-TEST_CASE("a second unit of a module's name is refused, and nothing of it is left") {
+TEST_CASE("a second unit of a module's, driver's or class's name is refused, and nothing of it is left") {
   Controlled machine;
   machine.make_sim("slow");
   REQUIRE(machine.set("live", "1") == 0);
@@ -137,6 +137,16 @@ TEST_CASE("a second unit of a module's name is refused, and nothing of it is lef
   CHECK(machine.show(kUnits + "other/live") == "0\n");
   CHECK_FALSE(machine.exists("class/other"));
   CHECK(machine.store(kUnits + "other/module", "other") == 0);
+  CHECK(machine.store(kUnits + "other/driver", "slow") == 0);
+  CHECK(machine.store(kUnits + "other/live", "1") == EBUSY);
+  CHECK(machine.store(kUnits + "other/driver", "other") == 0);
+  for (const auto* taken : {"slow", "vfio", "mdev_bus"}) {
+    CHECK(machine.store(kUnits + "other/class", taken) == 0);
+    CHECK(machine.store(kUnits + "other/live", "1") == EEXIST);
+  }
+  CHECK_FALSE(machine.exists("module/other"));
+  CHECK_FALSE(machine.exists("bus/mdev/drivers/other"));
+  CHECK(machine.store(kUnits + "other/class", "other") == 0);
   CHECK(machine.store(kUnits + "other/live", "1") == 0);
 }
 

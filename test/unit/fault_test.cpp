@@ -93,7 +93,7 @@ TEST_CASE("a delayed probe ends at once when the filesystem goes") {
 
 TEST_CASE("a second parent of one name has no debug directory, as in debugfs") {
   Bench bench;
-  const auto other_class = bench.core.add_class(*bench.module, "other");
+  const auto other_class = bench.core.add_class(*bench.module, "other").value();
   const auto second = *bench.core.add_parent_device(*bench.module, other_class, "slow");
   CHECK(bench.names("kernel/debug/mdevfs").find("slow slow") == std::string::npos);
   bench.core.remove_parent_device(*second);

@@ -82,7 +82,7 @@ TEST_CASE("registering what cannot be registered changes nothing") {
 
 TEST_CASE("of two parents of one name the second has no link and takes the first's away") {
   Bench bench;
-  const auto other_class = bench.core.add_class(*bench.module, "other");
+  const auto other_class = bench.core.add_class(*bench.module, "other").value();
   const auto twin = *bench.core.add_parent_device(*bench.module, other_class, "slow");
   const auto registered = *bench.core.register_parent(twin, bench.driver, {{"c", ""}});
   CHECK(bench.core.tree().readlink(bench.find("class/mdev_bus/slow")) == "../../devices/virtual/slow/slow");

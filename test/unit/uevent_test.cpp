@@ -247,8 +247,8 @@ TEST_CASE("a name that is taken is told in the log, with nothing announced") {
   CHECK_FALSE(bench.core.register_parent(other, bench.driver, {{"c", ""}, {"c", ""}}));
   CHECK(log.take() == expected("/devices/virtual/slow/other/mdev_supported_types/slow-c", "slow-c"));
   hearer.take();
-  const auto twin =
-      *bench.core.add_parent_device(*bench.module, bench.core.add_class(*bench.module, "twin"), "slow");
+  const auto twin = *bench.core.add_parent_device(
+      *bench.module, bench.core.add_class(*bench.module, "twin").value(), "slow");
   REQUIRE(bench.core.register_parent(twin, bench.driver, {{"c", ""}}));
   CHECK(log.take() == Lines{"<4> sysfs: cannot create duplicate filename '/class/mdev_bus/slow'",
                             "<4> (stack trace)", "<4> twin slow: Failed to create compatibility class link",

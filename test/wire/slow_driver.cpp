@@ -81,8 +81,8 @@ std::optional<unsigned> SlowDriver::get_available(const model::Type&) {
 SlowParent load_slow(model::Core& core, unsigned max_instances, const std::string& name) {
   const auto module = core.load_module({.name = name}).value();
   const auto driver = core.make<SlowDriver>(module, name, max_instances);
-  core.add_driver(driver);
-  const auto device = core.add_parent_device(*module, core.add_class(*module, name), name).value();
+  core.add_driver(driver).value();
+  const auto device = core.add_parent_device(*module, core.add_class(*module, name).value(), name).value();
   return {driver, device, core.register_parent(device, driver, {{"a", "Slow A"}}).value()};
 }
 
