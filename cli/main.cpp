@@ -65,7 +65,7 @@ int do_mount(MountArguments arguments) {
 struct RunArguments {
   std::vector<std::string> backends;
   std::optional<std::string> mdevctl_directory;
-  bool uevents = false;
+  bool uevents = true;
   std::optional<std::string> log;
   std::vector<std::string> command;
 };
@@ -182,8 +182,9 @@ void define_run(CLI::App& app, RunArguments& arguments) {
       ->allow_extra_args(false);
   app.add_option("--mdevctl-dir", arguments.mdevctl_directory, "what the command sees at /etc/mdevctl.d")
       ->type_name("DIR");
-  define_uevents_and_log(app, arguments,
-                         "send uevents to the command, in a network namespace without the host's network");
+  define_uevents_and_log(
+      app, arguments,
+      "send uevents to the command, in a network namespace without the host's network (the default)");
   app.prefix_command();
   app.footer("What follows is the command: mdevfs run [OPTIONS] [--] COMMAND [ARGUMENT...]");
 }

@@ -89,12 +89,12 @@ END
 root_uevents_are_heard_by_udevadm() { heard_by_udevadm; }
 user_uevents_are_heard_by_udevadm() { heard_by_udevadm; }
 
-# The command keeps the network that it would have without us, unless it wants uevents; then it has its own loopback.
+# The command has a network of its own with its own loopback, unless it wants no uevents.
 network_of_the_command() {
   needs_user_namespaces
   local outside
   outside=$(readlink /proc/self/ns/net)
-  expect_equal "$outside" "$("$MDEVFS" run readlink /proc/self/ns/net)"
+  [ "$outside" != "$("$MDEVFS" run readlink /proc/self/ns/net)" ] || fail "it is the host's network"
   expect_equal "$outside" "$("$MDEVFS" run --no-uevents readlink /proc/self/ns/net)"
   [ "$outside" != "$("$MDEVFS" run --uevents readlink /proc/self/ns/net)" ] || fail "it is the host's network"
   expect_status 0 "$MDEVFS" run --uevents perl -MIO::Socket::INET -e '
