@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <cstring>
 #include <sstream>
+#include <utility>
 
 #include "server.h"
 
@@ -100,6 +101,7 @@ std::optional<std::expected<std::size_t, int>> EmulatedMachine::store(std::strin
                                                                       std::string_view text) {
   if (path == kControlFile) {
     const int error = modules_.control(text);
+    hear();
     if (error != 0) return std::unexpected(error);
     return text.size();
   }
@@ -116,18 +118,23 @@ std::optional<std::vector<Uevent>> EmulatedMachine::uevents(std::chrono::millise
   return listener_->take(quiet);
 }
 
-std::optional<std::vector<std::string>> EmulatedMachine::log() {
-  std::vector<std::string> lines;
-  while (true) {
+// What the driver says comes behind what the kernel has said until then.
+void EmulatedMachine::hear() {
+  const std::lock_guard guard(log_lock_);
+  for (auto known = heard_.size() + 1; known != heard_.size();) {
+    known = heard_.size();
     std::istringstream text(ask(control_.get(), std::string(Command::kLog)).text);
-    const auto known = lines.size();
-    for (std::string line; std::getline(text, line);) lines.push_back(line);
-    if (lines.size() == known) break;
+    for (std::string line; std::getline(text, line);) heard_.push_back(line);
   }
   // What the control files have to say is no kernel's.
-  std::erase_if(lines, [](const std::string& line) { return line.starts_with("<3> mdevfs: "); });
-  for (auto& line : modules_.take_lines()) lines.push_back(std::move(line));
-  return lines;
+  std::erase_if(heard_, [](const std::string& line) { return line.starts_with("<3> mdevfs: "); });
+  for (auto& line : modules_.take_lines()) heard_.push_back(std::move(line));
+}
+
+std::optional<std::vector<std::string>> EmulatedMachine::log() {
+  hear();
+  const std::lock_guard guard(log_lock_);
+  return std::exchange(heard_, {});
 }
 
 // The container and the group are nothing here; the device's file stands for all three.

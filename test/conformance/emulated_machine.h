@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include <mutex>
 #include <optional>
 
 #include "machine.h"
@@ -36,12 +37,15 @@ class EmulatedMachine final : public Machine {
 
  private:
   int order(const std::string& command);
+  void hear();
 
   std::string tree_;
   std::optional<UeventListener> listener_;
   ModulesByFiles modules_;
   Descriptor control_;
   pid_t server_ = -1;
+  std::mutex log_lock_;             // a leaf but for the modules' own
+  std::vector<std::string> heard_;  // of the log, and not taken yet
 };
 
 }  // namespace mdevfs::conformance

@@ -273,6 +273,8 @@ void Generator::begin() {
   say("mkdir /tmp/here");
   say(fmt::format("mkdir {}", kHome));
   say(fmt::format("chdir {}", kHome));
+  // What a kernel says once, about modules that are none of its own, is said before the scenario begins.
+  for (const auto* line : {"insmod mdpy", "rmmod mdpy", "uevdrop", "dmesgdrop"}) say(line);
   for (const auto module : kModules) {
     if (random_.percent(60)) change_modules();
     if (random_.percent(50) && !tree_.loaded(module)) {
@@ -698,7 +700,7 @@ void Generator::change_modules() {
   std::size_t room = 0;
   const auto chance = random_.below(3);
   if (module == "slowmdev" && chance != 0) {
-    parents = random_.below(kMostParents + 1);
+    parents = 1 + random_.below(kMostParents);
     room = 1 + random_.below(6);
     const bool vfio = random_.percent(30);
     parameters = fmt::format(" max_instances={} nparents={}{}{}", room, parents, vfio ? " use_vfio=1" : "",

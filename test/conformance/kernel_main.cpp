@@ -92,20 +92,11 @@ void run_one(const std::string& modules, const files::path& path) {
   unload_all(machine);
 }
 
-// The kernel says once, at the first of these modules, that they are none of its own.
-void have_it_said(const std::string& modules) {
-  KernelMachine machine(modules);
-  load_core(machine);
-  require(machine.insmod("slowmdev", "nparents=0"), "insmod slowmdev");
-  unload_all(machine);
-}
-
 int main_with(const std::vector<std::string>& words) {
   if (words.size() < 2) {
     std::cerr << kUsage;
     return 2;
   }
-  if (words.size() > 2) have_it_said(words[0]);
   for (std::size_t i = 1; i < words.size(); ++i) run_one(words[0], words[i]);
   return 0;
 }

@@ -87,13 +87,8 @@ static int slow_probe(struct mdev_device *mdev)
 		dev_info(dev, "slow: probe fails %d\n", error);
 		return -error;
 	}
-	if (use_vfio) {
-		error = slow_register_vfio(dev);
-		if (error)
-			return error;
-	}
 	dev_info(dev, "slow: probe leave\n");
-	return 0;
+	return use_vfio ? slow_register_vfio(dev) : 0;
 }
 
 static void slow_remove(struct mdev_device *mdev)
@@ -101,11 +96,11 @@ static void slow_remove(struct mdev_device *mdev)
 	struct device *dev = mdev_dev(mdev);
 	struct slow_state *state = dev_get_drvdata(dev);
 
-	dev_info(dev, "slow: remove enter\n");
 	if (state) {
 		vfio_unregister_group_dev(&state->vfio);
 		vfio_put_device(&state->vfio);
 	}
+	dev_info(dev, "slow: remove enter\n");
 	msleep(remove_delay_ms);
 	dev_info(dev, "slow: remove leave\n");
 }
