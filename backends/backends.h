@@ -72,6 +72,8 @@ class Loaded {
   const std::shared_ptr<model::Module> module;
 };
 inline constexpr std::string_view kParents = "parents";
+// The flag among the keys of such a backend that there is to be no parent where none is described.
+inline constexpr std::string_view kStartEmpty = "start_empty";
 
 struct Backend {
   std::string_view name;     // as in --backend NAME, and the kernel module's name

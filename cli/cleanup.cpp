@@ -53,12 +53,14 @@ class Sweep {
  private:
   bool is_under(const std::string& process) {
     const auto [found, fresh] = guilty_.try_emplace(mount_namespace_of(process), false);
-    if (fresh) {
-      const auto mounts = read_mounts(process);
-      found->second =
-          std::ranges::any_of(mounts, [this](const Mount& mount) { return mount.device == filesystem_; });
-    }
-    return found->second;
+    if (!fresh) return found->second;
+    const auto mounts = read_mounts(process);
+    found->second =
+        std::ranges::any_of(mounts, [this](const Mount& mount) { return mount.device == filesystem_; });
+    if (!mounts.empty()) return found->second;
+    // A process that is about to be gone shows no mounts; the next one of its namespace may be asked.
+    guilty_.erase(found);
+    return false;
   }
 
   const dev_t filesystem_;

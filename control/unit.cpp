@@ -164,6 +164,12 @@ std::shared_ptr<backends::Loaded> Unit::loaded() const {
   return loaded_;
 }
 
+bool Unit::starts_empty() const {
+  const auto values = files_.keys->values();
+  const auto at = values.find(backends::kStartEmpty);
+  return at != values.end() && at->second == "1";
+}
+
 Result<backends::Settings> Unit::begin_coming() {
   const model::Lock lock(lock_);
   if (state_ == State::live) return fail(EEXIST);
@@ -174,7 +180,8 @@ Result<backends::Settings> Unit::begin_coming() {
   }
   // A unit with parents of its choice has one where none was chosen.
   for (const auto& group : files_.groups) {
-    if (group->is_parents() && group->items().empty()) std::ignore = group->make_item(name());
+    if (group->is_parents() && group->items().empty() && !starts_empty())
+      std::ignore = group->make_item(name());
   }
   state_ = State::coming;
   return settings();

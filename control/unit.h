@@ -75,6 +75,7 @@ class Unit final : public model::ConfigItem {
   model::Result<void> leave(Leave how) EXCLUDES(lock_, plug_);
   model::Result<backends::Settings> begin_coming() EXCLUDES(lock_);
   backends::Settings settings() const REQUIRES(lock_);
+  bool starts_empty() const REQUIRES(lock_);
   model::Result<SettingsFiles> begin_change(State next, std::string_view what) EXCLUDES(lock_);
   void take_away(SettingsFiles& files) EXCLUDES(lock_);
 

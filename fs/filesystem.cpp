@@ -78,9 +78,9 @@ Filesystem::Impl::Impl(model::Core& core, Options options) : core_(core), option
 }
 
 Filesystem::Impl::~Impl() {
-  if (mounted_) fuse_session_unmount(session_);
   core_.tree().set_watcher(nullptr);
-  notifier_.reset();
+  notifier_.reset();  // gives the last answers, for which it needs the descriptor
+  if (mounted_) fuse_session_unmount(session_);
   workers_.reset();
   if (session_ != nullptr) fuse_session_destroy(session_);
 }
@@ -90,7 +90,10 @@ std::expected<void, std::string> Filesystem::Impl::make_session() {
   last_word.clear();
   session_ = fuse_session_new(&arguments.args, &operations(), sizeof(fuse_lowlevel_ops), &*context_);
   if (session_ == nullptr) return std::unexpected(fmt::format("bad mount options: {}", last_word));
-  workers_.emplace(session_, options_.most_workers, [this] { core_.end_waits(); });
+  workers_.emplace(session_, options_.most_workers, [this] {
+    core_.end_waits();
+    notifier_->become_quiet();
+  });
   core_.tree().set_watcher(&*notifier_);
   return {};
 }

@@ -6,8 +6,8 @@ namespace mdevfs::fs {
 Notifier::Notifier(const Channel& channel, OpenFiles& open_files, bool enabled, const SendUevent& send_uevent)
     : channel_(channel),
       open_files_(open_files),
-      enabled_(enabled),
       send_uevent_(send_uevent),
+      quiet_(!enabled),
       thread_([this] { run(); }) {}
 
 Notifier::~Notifier() {
@@ -67,13 +67,25 @@ void Notifier::run() {
     std::visit([this](auto& what) { carry_out(what); }, job);
     lock.lock();
     busy_ = false;
+    if (jobs_.empty()) idle_.notify_all();
   }
 }
 
+// With a limit, for a peer that takes nothing and is not the kernel.
+void Notifier::become_quiet() {
+  constexpr std::chrono::seconds kPatience{5};
+  quiet_ = true;
+  std::unique_lock lock(mutex_);
+  idle_.wait_for(lock, kPatience, [this] { return !busy_ && jobs_.empty(); });
+}
+
 void Notifier::carry_out(const model::Changes& changes) const {
-  if (!enabled_) return;
-  for (const auto& gone : changes.gone) channel_.invalidate_entry(gone.directory, gone.name);
-  for (const auto inode : changes.attributes) channel_.invalidate_attributes(inode);
+  for (const auto& gone : changes.gone) {
+    if (!quiet_) channel_.invalidate_entry(gone.directory, gone.name);
+  }
+  for (const auto inode : changes.attributes) {
+    if (!quiet_) channel_.invalidate_attributes(inode);
+  }
 }
 
 }  // namespace mdevfs::fs

@@ -6,6 +6,8 @@
 // returns, the path is gone. And so are uevents: who hears of a removal and looks sees it.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -32,6 +34,9 @@ class Notifier final : public model::Watcher {
   void wake(std::uint64_t inode) noexcept override { open_files_.wake(inode); }
   bool hears_uevents() const override { return static_cast<bool>(send_uevent_); }
   void announce(model::Uevent event) noexcept override;
+  // The mount is going: the kernel is told nothing more. Returns when what is under way has been done; the
+  // workers must still be at work, as the kernel may hold it up until they answer a lookup.
+  void become_quiet();
   // Answers when all that has been published so far is known to the kernel; at once where nothing is waiting.
   void answer_after(Reply reply, int error, std::size_t written);
 
@@ -52,13 +57,14 @@ class Notifier final : public model::Watcher {
 
   const Channel& channel_;
   OpenFiles& open_files_;
-  const bool enabled_;
   const SendUevent& send_uevent_;  // empty: none are sent
   std::mutex mutex_;               // a leaf: nothing is called with it held
   std::condition_variable wake_;
   std::deque<Job> jobs_;
+  std::condition_variable idle_;
   bool busy_ = false;
   bool stopping_ = false;
+  std::atomic<bool> quiet_{false};
   std::thread thread_;
 };
 

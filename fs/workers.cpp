@@ -48,7 +48,6 @@ Workers::~Workers() {
 }
 
 void Workers::stop() noexcept {
-  stopping_ = true;
   const std::uint64_t one = 1;
   [[maybe_unused]] const ssize_t written = write(wake_, &one, sizeof one);
 }
@@ -56,8 +55,10 @@ void Workers::stop() noexcept {
 void Workers::run() {
   start_one();
   pollfd wake{wake_, POLLIN, 0};
-  while (!stopping_) poll(&wake, 1, -1);
+  while (poll(&wake, 1, -1) < 0 && errno == EINTR) {
+  }
   on_end_();
+  stopping_ = true;
   wait_for_the_end();
 }
 

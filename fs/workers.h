@@ -21,8 +21,8 @@ namespace mdevfs::fs {
 // Thread-safety: run() from one thread, stop() from any and from a signal handler.
 class Workers {
  public:
-  // At most so many threads; 0: no limit. `on_end` is called once, when no more requests are read and before
-  // those still at work are waited for.
+  // At most so many threads; 0: no limit. `on_end` is called once, when it is time to end, while requests are
+  // still read and carried out.
   Workers(fuse_session* session, unsigned most, std::function<void()> on_end);
   ~Workers();
 

@@ -45,6 +45,7 @@ constexpr Key kKeys[] = {
     {"module", kItemName, "the module's name", check_name},
     {"pool", "0", "counting pool: how much there is", check_count},
     {"pool_of", "parent", "counting pool: of each parent, or of all together", check_word<kScopes>},
+    {kStartEmpty, "0", "there is no parent where none is described", check_flag},
     {"trace", "0", "each probe and remove has its lines in the log", check_flag},
     {"vfio", "1", "devices have an iommu group and a vfio device", check_flag},
 };
@@ -341,7 +342,7 @@ model::Result<std::shared_ptr<Loaded>> load(model::Core& core, const Settings& s
   const auto module = core.load_module({.name = read.text("module"), .parameters = parameters_of(settings)});
   if (!module) return std::unexpected(module.error());
   auto loaded = std::make_shared<LoadedSim>(core, *module, settings);
-  const Items one{{settings.name, {}}};
+  const Items one = read.flag(kStartEmpty) ? Items{} : Items{{settings.name, {}}};
   const Items& parents = items_of(settings, kParents);
   auto done = loaded->add_driver_and_class(settings);
   for (const auto& [name, values] : parents.empty() ? one : parents) {

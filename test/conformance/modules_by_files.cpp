@@ -151,6 +151,7 @@ int ModulesByFiles::make_slowmdev(const Parameters& given) {
                                                       {"device_api", "slow-api"},
                                                       {"max_instances", values["max_instances"]},
                                                       {"vfio", values["use_vfio"]},
+                                                      {"start_empty", "1"},
                                                       {"trace", "1"}};
   for (const auto& [key, value] : keys) steps.write(kSlow + key, value);
   // The twins are there for register_twins alone.

@@ -176,6 +176,24 @@ TEST_CASE("parents come and go one by one") {
   CHECK(machine.types("late") == "slow-b");
 }
 
+TEST_CASE("a unit may start without parents") {
+  Controlled machine;
+  machine.make_sim("slow");
+  REQUIRE(machine.set("start_empty", "1") == 0);
+  REQUIRE(machine.set("live", "1") == 0);
+  CHECK(machine.show(kSlow + "parent_names").empty());
+  CHECK(machine.exists("class/slow"));
+  REQUIRE(machine.make_directory(kSlow + "parents/slow") == 0);
+  CHECK(machine.set("parents/slow/device", "1") == 0);
+  CHECK(machine.set("parents/slow/device", "1") == EEXIST);
+  CHECK(machine.names("devices/virtual/slow/slow") == "uevent power subsystem");
+  CHECK(machine.set("parents/slow/live", "1") == 0);
+  CHECK(machine.set("parents/slow/device", "0") == EBUSY);
+  CHECK(machine.set("parents/slow/live", "0") == 0);
+  CHECK(machine.set("parents/slow/device", "0") == 0);
+  CHECK_FALSE(machine.exists("devices/virtual/slow"));
+}
+
 TEST_CASE("two types of one name, and two parents of one name in one class, are refused") {
   Controlled machine;
   machine.make_sim("slow");
