@@ -64,7 +64,7 @@ void Notifier::run() {
     jobs_.pop_front();
     busy_ = true;
     lock.unlock();
-    std::visit([this](auto& what) { carry_out(what); }, job);
+    std::visit([this](auto& what) { this->carry_out(what); }, job);
     lock.lock();
     busy_ = false;
     if (jobs_.empty()) idle_.notify_all();

@@ -454,8 +454,10 @@ void Tree::expire(Node node) {
   Changes changes;
   {
     const SharedLock lock(kernfs_rwsem);
-    if (!node.object->seen(node.slot) || !node.object->shows(node.object->entry(node.slot).part)) return;
-    changes.gone.push_back({inode_of(directory_of(node)), name_of(node)});
+    const Node directory = directory_of(node);
+    if (directory.object == nullptr || !node.object->seen(node.slot)) return;
+    if (!node.object->shows(node.object->entry(node.slot).part)) return;
+    changes.gone.push_back({inode_of(directory), name_of(node)});
   }
   finish(std::move(changes));
 }
