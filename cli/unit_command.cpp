@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <utility>
@@ -66,6 +67,11 @@ std::pair<std::string, std::string> split(const std::string& setting) {
   return {setting.substr(0, equals), setting.substr(equals + 1)};
 }
 
+// A path below the item.
+bool is_key(const files::path& key) {
+  return key.has_filename() && key.is_relative() && std::ranges::find(key, "..") == key.end();
+}
+
 // What is named after a backend is one; the rest is simulated.
 std::string backend_of(const UnitRequest& request) {
   for (const auto& setting : request.settings) {
@@ -88,7 +94,9 @@ Outcome<> set_all(const UnitRequest& request, const files::path& item) {
 
 Outcome<> load_unit(const UnitRequest& request) {
   for (const auto& setting : request.settings) {
-    if (setting.find('=') == std::string::npos) return failure("'{}' is not KEY=VALUE", setting);
+    const auto equals = setting.find('=');
+    if (equals == std::string::npos) return failure("'{}' is not KEY=VALUE", setting);
+    if (!is_key(setting.substr(0, equals))) return failure("'{}' is no key", setting.substr(0, equals));
   }
   const auto item = item_of(request);
   if (!item) return std::unexpected(item.error());

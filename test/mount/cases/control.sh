@@ -35,6 +35,8 @@ cat /sys/class/mdev_bus/card/mdev_supported_types/card-*/available_instances
 ! $MDEVFS load bad colour=red 2>&1
 ! $MDEVFS load bad 2>&1
 ! $MDEVFS load bad/er 2>&1
+! $MDEVFS load bad ../mdpy/live=0 2>&1
+! $MDEVFS load bad =1 2>&1
 ! $MDEVFS unload bad 2>&1
 $MDEVFS unload card
 ls /sys/kernel/config/mdevfs
@@ -47,6 +49,8 @@ mdevfs: cannot set types/a/weight of bad to '0': Invalid argument (bad: \`0' inv
 mdevfs: bad has no key 'colour': 'mdevfs backends' lists them
 mdevfs: cannot set live of bad to '1': Invalid argument (mdevfs: bad: bad has no types, or names one that is not there)
 mdevfs: 'bad/er' is no name for an item
+mdevfs: '../mdpy/live' is no key
+mdevfs: '' is no key
 mdevfs: bad is not loaded
 mdpy" "$out"
 }
