@@ -206,7 +206,8 @@ int parse_and_do(std::vector<std::string> arguments, std::string_view program) {
   app.add_subcommand("backends", "list the hardware that there is, with its keys");
   CLI::App* const load = app.add_subcommand("load", "add hardware to a mounted tree");
   define_unit(*load, unit);
-  load->add_option("KEY=VALUE", unit.settings, "its keys, as 'mdevfs backends' lists them")->type_name("");
+  load->add_option("SETTING", unit.settings, "its keys, as 'mdevfs backends' lists them")
+      ->type_name("KEY=VALUE");
   define_unit(*app.add_subcommand("unload", "take hardware away from a mounted tree"), unit);
   if (called_as_mount_helper(program, arguments, app)) return mount_helper(arguments);
 
