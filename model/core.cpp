@@ -231,6 +231,8 @@ Result<std::shared_ptr<ParentDevice>> Core::add_parent_device(Module& module,
   Loaded* const owner = loaded(module);
   if (owner == nullptr) return fail(ENODEV);
   Changes changes;
+  // debugfs keeps the first of two entries of one name.
+  const bool shadowed = root_has(Slot::kernel_debug_mdevfs, device->name());
   bool taken = false;
   {
     const Lock tree_lock(kernfs_rwsem);
@@ -239,11 +241,7 @@ Result<std::shared_ptr<ParentDevice>> Core::add_parent_device(Module& module,
     if (!taken) {
       device->glue = device->device_class->take_glue(changes);
       tree_.appear_locked(*device, kSelf, changes);
-      // debugfs keeps the first of two directories of one name.
-      const auto* const debug = root_->members(Slot::kernel_debug_mdevfs);
-      const bool shadowed = debug->find(device->name()).object != nullptr;
-      if (!shadowed && device->name() != "log" && device->name() != "vfio")
-        tree_.appear_locked(*device, ParentDevice::kDebug, changes);
+      if (!shadowed) tree_.appear_locked(*device, ParentDevice::kDebug, changes);
     }
   }
   if (taken) {
