@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The table of backends that this build has: each one a kernel module's worth of emulated hardware, with the
-// keys that it is described by. The same keys are parameters of a module, files of an item under
-// kernel/config/mdevfs, and arguments of `mdevfs load`.
+// The table of backends that there are, this build's and plugins': each one a kernel module's worth of
+// emulated hardware, with the keys that it is described by. The same keys are parameters of a module, files
+// of an item under kernel/config/mdevfs, and arguments of `mdevfs load`.
+//
+// mdevfs-backend(3) is the reference of all that a backend is made of. What a backend's functions return is
+// an errno that reaches the client; they throw nothing.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <span>
@@ -22,12 +26,26 @@ class Module;
 
 namespace mdevfs::backends {
 
+// What the values of a key are; called as the function that it mostly is.
+struct Check {
+  // How a file format that knows numbers writes them. `octal`: as a mode, so that 444 is no way to write
+  // 0444.
+  enum class Number { none, decimal, octal };
+
+  // The value as it is kept, of a text as written. EINVAL: there is no such value. Any thread, several at
+  // once, with a descriptor's lock held; does not block.
+  model::Result<std::string> (*take)(std::string_view text);
+  std::string (*expected)();  // for a sentence: "a number from 1 to 4095"
+  Number number = Number::none;
+
+  model::Result<std::string> operator()(std::string_view text) const { return take(text); }
+};
+
 struct Key {
   std::string_view name;
   std::string_view otherwise;  // the value without one; `kItemName` is the name of the item that has the key
   std::string_view summary;
-  // The value as it is kept. EINVAL: there is no such value.
-  model::Result<std::string> (*check)(std::string_view text);
+  Check check;
 };
 inline constexpr std::string_view kItemName = "%item";
 
@@ -47,6 +65,15 @@ struct Settings {
   std::map<std::string, std::vector<std::pair<std::string, Values>>, std::less<>> items = {};  // by group
 };
 
+// What is wrong with settings of which every value has passed its check. Without a key it is about the item,
+// without an item about the group, without a group about the unit.
+struct Complaint {
+  std::string group;
+  std::string item;
+  std::string key;
+  std::string what;  // a sentence
+};
+
 // A module that is loaded. Its parents may come and go one by one, where the backend can do that: they are
 // then the items of its group `kParents`. Thread-safety: all functions from any thread.
 class Loaded {
@@ -56,6 +83,10 @@ class Loaded {
   Loaded(const Loaded&) = delete;
   Loaded& operator=(const Loaded&) = delete;
 
+  // The four that change something are called for several parents at once, never while the unit comes or
+  // goes, and may block; of the model's locks the unit's Rank::plug is held. EPERM: parents come and go with
+  // the module. The two that ask may be called at any time, with no lock of the model held, and do not block.
+  //
   // Adds the parent's device. EEXIST: there is one of that name in its class.
   virtual model::Result<void> add_parent(const std::string& name, const Values& values);
   // Adds the device where it is not there, and registers it. EEXIST: there is another device of that
@@ -68,10 +99,17 @@ class Loaded {
   virtual model::Result<void> remove_parent(const std::string& name);
   virtual bool has_parent(const std::string& name);
   virtual bool is_registered(const std::string& name);
+  // The unit's settings have items, in another group than that of the parents, that they had not when it was
+  // loaded: types of a card that a parent names which comes now. False: it cannot take more.
+  virtual bool learn(const Settings&) { return false; }
+  // The module's exit function; then what of the hardware came with it.
+  virtual void unload(model::Core& core);
 
   const std::shared_ptr<model::Module> module;
 };
 inline constexpr std::string_view kParents = "parents";
+// The key of such an item that names a card: a file with values for the rest of its keys, and types.
+inline constexpr std::string_view kCard = "card";
 // The flag among the keys of such a backend that there is to be no parent where none is described.
 inline constexpr std::string_view kStartEmpty = "start_empty";
 
@@ -80,13 +118,21 @@ struct Backend {
   std::string_view summary;  // one line for `mdevfs backends`
   std::span<const Key> keys;
   std::span<const Group> groups;
-  bool complete = true;  // works without any key set; such a one is there unless others are asked for
+  bool complete = true;     // works without any key set
+  bool by_default = false;  // is there unless others are asked for
+  // The item of its group kParents that there is where none is described.
+  std::string_view first_parent = kItemName;
   // Loads the module and registers its parents; nothing is left of it where that fails. EINVAL: a value.
-  // EEXIST: it is loaded already, or what register_parent says. Unloading is the core's.
+  // EEXIST: it is loaded already, or what register_parent says. ENOENT: mdev or vfio is not. Any thread, for
+  // several units at once; of the locks of a model only one unit's are held. May block.
   model::Result<std::shared_ptr<Loaded>> (*load)(model::Core& core, const Settings& settings);
+  // What load() would refuse them for. May be null: nothing.
+  std::vector<Complaint> (*check)(const Settings& settings) = nullptr;
 };
 
-std::span<const Backend> all();
+// Grows only while the program starts, before it has a second thread; a backend stays where it is.
+const std::deque<Backend>& all();
 const Backend* find(std::string_view name);
+const Backend& add(Backend backend);
 
 }  // namespace mdevfs::backends

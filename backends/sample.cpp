@@ -3,13 +3,7 @@
 
 #include <fmt/format.h>
 
-#include <climits>
-
 namespace mdevfs::backends {
-
-model::Result<std::string> check_int(std::string_view text) {
-  return check_number<INT_MIN, INT_MAX>(text);
-}
 
 model::Result<int> int_value(model::Core& core, const std::string& module, const Settings& settings,
                              const Key& key) {
@@ -34,7 +28,7 @@ model::Result<void> add_sample(model::Core& core, model::Module& module,
   if (const auto added = core.add_driver(driver); !added) return added;
   const auto device_class = core.add_class(module, module.name());
   if (!device_class) return std::unexpected(device_class.error());
-  const auto device = core.add_parent_device(module, *device_class, module.name());
+  const auto device = core.add_parent_device(module, *device_class, module.name(), driver->info.parent_files);
   if (!device) return std::unexpected(device.error());
   const auto parent = core.register_parent(*device, driver, std::move(types));
   return parent ? model::Result<void>{} : std::unexpected(parent.error());

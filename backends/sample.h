@@ -4,6 +4,7 @@
 // parent device, all of one name, and the parameter `count`.
 #pragma once
 
+#include <climits>
 #include <memory>
 #include <string>
 #include <utility>
@@ -16,7 +17,7 @@
 namespace mdevfs::backends {
 
 // A module parameter of type int. EINVAL: not a number of that size, as the log says too.
-model::Result<std::string> check_int(std::string_view text);
+inline constexpr Check check_int = check_number<INT_MIN, INT_MAX>;
 model::Result<int> int_value(model::Core& core, const std::string& module, const Settings& settings,
                              const Key& key);
 

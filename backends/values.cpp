@@ -20,25 +20,25 @@ constexpr std::array<std::string_view, 5> kNo = {"0", "n", "N", "off", "false"};
 
 }  // namespace
 
-model::Result<std::string> check_text(std::string_view text) {
+model::Result<std::string> take_text(std::string_view text) {
   return std::string(without_newline(text));
 }
 
-model::Result<std::string> check_name(std::string_view text) {
+model::Result<std::string> take_name(std::string_view text) {
   text = without_newline(text);
   if (text.empty() || text == "." || text == ".." || text.find('/') != std::string_view::npos)
     return fail(EINVAL);
   return std::string(text);
 }
 
-model::Result<std::string> check_flag(std::string_view text) {
+model::Result<std::string> take_flag(std::string_view text) {
   text = without_newline(text);
   if (std::ranges::find(kYes, text) != kYes.end()) return "1";
   if (std::ranges::find(kNo, text) != kNo.end()) return "0";
   return fail(EINVAL);
 }
 
-model::Result<std::string> check_mode(std::string_view text) {
+model::Result<std::string> take_mode(std::string_view text) {
   text = without_newline(text);
   unsigned mode = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);

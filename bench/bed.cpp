@@ -96,7 +96,7 @@ void Bed::mark_all_seen(Device& device) {
 }
 
 model::HeldNode Bed::parent_directory() {
-  return tree().resolve(model::inode_of(parent_->device->id, Slot::parent_device_directory));
+  return tree().resolve(model::inode_of(parent_->device->id, Slot::host_device_directory));
 }
 
 }  // namespace mdevfs::bench

@@ -23,17 +23,11 @@ using Clock = std::chrono::steady_clock;
 // A process that does not die within this time waits for the daemon, which is about to go and to free it.
 constexpr std::chrono::seconds kPatience{10};
 
-// 0 where the process has none any more, or is not ours to look at.
-ino_t mount_namespace_of(const std::string& process) {
-  struct stat status{};
-  return stat(("/proc/" + process + "/ns/mnt").c_str(), &status) == 0 ? status.st_ino : 0;
-}
-
 class Sweep {
  public:
-  explicit Sweep(dev_t filesystem) : filesystem_(filesystem) {
+  Sweep(dev_t filesystem, const Spared& spared) : filesystem_(filesystem), runner_(spared.runner) {
     guilty_[0] = false;
-    guilty_[mount_namespace_of("self")] = false;
+    guilty_[spared.mount_namespace] = false;
   }
 
   bool killed_any() {
@@ -42,8 +36,10 @@ class Sweep {
     for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
       const std::string name = entry.path().filename();
       if (std::isdigit(static_cast<unsigned char>(name.front())) == 0) continue;
+      const pid_t pid = std::stoi(name);
+      if (pid == runner_) continue;
       // Opened before it is looked at: the process that is killed is the one that was found.
-      const UniqueFd process = open_process(std::stoi(name));
+      const UniqueFd process = open_process(pid);
       if (!process || !is_under(name)) continue;
       killed |= send_signal(process, SIGKILL);
     }
@@ -64,14 +60,20 @@ class Sweep {
   }
 
   const dev_t filesystem_;
+  const pid_t runner_;
   std::map<ino_t, bool> guilty_;  // by mount namespace
 };
 
 }  // namespace
 
-void kill_all_under(dev_t filesystem) {
+ino_t mount_namespace_of(const std::string& process) {
+  struct stat status{};
+  return stat(("/proc/" + process + "/ns/mnt").c_str(), &status) == 0 ? status.st_ino : 0;
+}
+
+void kill_all_under(dev_t filesystem, const Spared& spared) {
   const auto deadline = Clock::now() + kPatience;
-  while (Sweep(filesystem).killed_any() && Clock::now() < deadline) {
+  while (Sweep(filesystem, spared).killed_any() && Clock::now() < deadline) {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
 }

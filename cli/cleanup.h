@@ -5,11 +5,20 @@
 
 #include <sys/types.h>
 
+#include <string>
+
 namespace mdevfs::cli {
 
-// Kills every process in whose mount namespace the filesystem with this device number is mounted, but for
-// those in the caller's own namespace (the daemon's), and those they start meanwhile. Returns when there are
-// none.
-void kill_all_under(dev_t filesystem);
+// Who is left alone: the processes of the mount namespace in which the filesystem was mounted (the daemon,
+// the guard), and the runner, which is under the mount itself.
+struct Spared {
+  ino_t mount_namespace = 0;
+  pid_t runner = -1;
+};
+ino_t mount_namespace_of(const std::string& process = "self");  // 0: it is gone, or not ours to look at
+
+// Kills every process in whose mount namespace the filesystem with this device number is mounted, and those
+// they start meanwhile. Returns when there are none.
+void kill_all_under(dev_t filesystem, const Spared& spared);
 
 }  // namespace mdevfs::cli

@@ -12,11 +12,20 @@
 #include <string>
 #include <vector>
 
+#include "ages_command.h"
+#include "capture/capture.h"
+#include "cards_command.h"
+#include "check_command.h"
+#include "enter_command.h"
+#include "kept_name.h"
+#include "libvirt.h"
+#include "model/build.h"
 #include "mount_command.h"
 #include "mount_options.h"
 #include "outcome.h"
 #include "process.h"
 #include "run_command.h"
+#include "udev.h"
 #include "unit_command.h"
 
 namespace mdevfs::cli {
@@ -35,7 +44,10 @@ int fail(std::string_view sentence) {
 }
 
 struct MountArguments {
+  std::vector<std::string> plugins;
   std::vector<std::string> backends;
+  std::vector<std::string> configs;
+  std::optional<std::string> kernel;
   std::vector<std::string> options;
   std::string source = "mdevfs";
   std::string mountpoint;
@@ -48,10 +60,14 @@ int do_mount(MountArguments arguments) {
   auto options = parse_mount_options(arguments.options);
   if (!options) return usage_error(options.error());
   arguments.backends.insert(arguments.backends.end(), options->backends.begin(), options->backends.end());
-  auto backends = find_backends(arguments.backends);
-  if (!backends) return usage_error(backends.error());
+  arguments.plugins.insert(arguments.plugins.end(), options->plugins.begin(), options->plugins.end());
+  if (auto loaded = load_plugins(arguments.plugins); !loaded) return fail(loaded.error());
+  arguments.configs.insert(arguments.configs.end(), options->configs.begin(), options->configs.end());
+  if (options->kernel) arguments.kernel = options->kernel;
+  auto hardware = find_hardware(arguments.backends, arguments.configs, arguments.kernel);
+  if (!hardware) return hardware.error();
   MountRequest request;
-  request.backends = std::move(*backends);
+  request.hardware = std::move(*hardware);
   request.options = std::move(options->filesystem);
   request.source = options->source.empty() ? arguments.source : options->source;
   request.mountpoint = arguments.mountpoint;
@@ -63,21 +79,65 @@ int do_mount(MountArguments arguments) {
 }
 
 struct RunArguments {
+  std::vector<std::string> plugins;
   std::vector<std::string> backends;
+  std::vector<std::string> configs;
+  std::optional<std::string> kernel;
   std::optional<std::string> mdevctl_directory;
   bool uevents = true;
+  bool udev = false;
+  bool libvirt = false;
+  std::optional<std::string> udev_rules;
   std::optional<std::string> log;
+  bool shell = false;
+  std::optional<std::string> name;
   std::vector<std::string> command;
 };
 
+std::string not_a_name(const std::string& name) {
+  return fmt::format("'{}' is no name for a run: letters, digits and ._- are, 64 at most", name);
+}
+
+Outcome<std::vector<Companion>> companions_of(const RunArguments& arguments) {
+  std::vector<Companion> companions;
+  if (arguments.udev || arguments.udev_rules || arguments.libvirt) {
+    auto udev = udev_companion(arguments.udev_rules);
+    if (!udev) return std::unexpected(udev.error());
+    companions.push_back(std::move(*udev));
+  }
+  if (arguments.libvirt) {
+    auto libvirt = libvirt_companion();
+    if (!libvirt) return std::unexpected(libvirt.error());
+    companions.push_back(std::move(*libvirt));
+  }
+  return companions;
+}
+
 int do_run(const RunArguments& arguments) {
-  if (arguments.command.empty()) return usage_error("there is no command to run; see 'mdevfs run --help'");
-  auto backends = find_backends(arguments.backends);
-  if (!backends) return usage_error(backends.error());
-  const auto status = run_command({std::move(*backends), arguments.mdevctl_directory, arguments.uevents,
-                                   arguments.log, arguments.command});
+  if (arguments.shell && !arguments.command.empty())
+    return usage_error("either --shell or a command, not both");
+  if ((arguments.udev || arguments.udev_rules || arguments.libvirt) && !arguments.uevents)
+    return usage_error("--udev and --libvirt need the uevents that --no-uevents forbids");
+  if (arguments.name && !is_name(*arguments.name)) return usage_error(not_a_name(*arguments.name));
+  if (auto loaded = load_plugins(arguments.plugins); !loaded) return fail(loaded.error());
+  auto hardware = find_hardware(arguments.backends, arguments.configs, arguments.kernel);
+  if (!hardware) return hardware.error();
+  auto companions = companions_of(arguments);
+  if (!companions) return fail(companions.error());
+  const auto status =
+      run_command({std::move(*hardware), arguments.mdevctl_directory, arguments.uevents, arguments.log,
+                   std::move(*companions), arguments.name.value_or(""), arguments.command});
   if (!status) return fail(status.error());
   end_like(*status);
+}
+
+int do_enter(std::vector<std::string> command) {
+  if (command.empty()) return usage_error("enter what? see 'mdevfs enter --help'");
+  EnterRequest request{command.front(), {command.begin() + 1, command.end()}};
+  if (!request.command.empty() && request.command.front() == "--")
+    request.command.erase(request.command.begin());
+  if (!is_name(request.name)) return usage_error(not_a_name(request.name));
+  return fail(enter_command(request).error());
 }
 
 int do_unit(Outcome<> (*command)(const UnitRequest&), const UnitRequest& request) {
@@ -93,7 +153,8 @@ void print_keys(std::string_view directory, std::span<const backends::Key> keys)
   }
 }
 
-int list_backends() {
+int list_backends(const std::vector<std::string>& plugins) {
+  if (auto loaded = load_plugins(plugins); !loaded) return fail(loaded.error());
   for (const backends::Backend& backend : backends::all()) {
     fmt::print("{:<10} {}\n", backend.name, backend.summary);
     print_keys("", backend.keys);
@@ -101,6 +162,14 @@ int list_backends() {
       print_keys(fmt::format("{}/NAME/", group.name), group.keys);
   }
   return 0;
+}
+
+int do_capture(const std::string& root) {
+  const auto machine = capture::capture_machine(root);
+  if (!machine) return fail(machine.error());
+  const bool written = std::fwrite(machine->data(), 1, machine->size(), stdout) == machine->size();
+  return written && std::fflush(stdout) == 0 ? 0
+                                             : fail(fmt::format("cannot write to stdout: {}", error_text()));
 }
 
 // mount(8) gives "-o" and, where they were given to it, some of -s -n -v -f and -t TYPE.
@@ -145,14 +214,27 @@ std::vector<std::string> split_rest(std::vector<std::string>& arguments) {
 }
 
 // The command is what CLI11 left over, up to the end. A left-over option before it is a wrong one of ours.
-Outcome<std::vector<std::string>> command_of(const CLI::App& run, std::vector<std::string> rest) {
-  std::vector<std::string> command = run.remaining();
+Outcome<std::vector<std::string>> command_of(const CLI::App& app, std::vector<std::string> rest) {
+  std::vector<std::string> command = app.remaining();
   if (!command.empty() && command[0].starts_with('-')) {
-    return failure("unknown option {} of run; see 'mdevfs run --help'", command[0]);
+    return failure("unknown option {0} of {1}; see 'mdevfs {1} --help'", command[0], app.get_name());
   }
   if (command.empty() && !rest.empty()) rest.erase(rest.begin());  // otherwise the "--" is the command's own
   command.insert(command.end(), rest.begin(), rest.end());
   return command;
+}
+
+template <typename Arguments>
+void define_hardware(CLI::App& app, Arguments& arguments) {
+  app.add_option("--backend", arguments.backends,
+                 "hardware to emulate, may be repeated; without it and --config, all there is")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
+  app.add_option("--config", arguments.configs, "the hardware that FILE describes; see mdevfs.toml(5)")
+      ->type_name("FILE")
+      ->allow_extra_args(false);
+  app.add_option("--kernel", arguments.kernel, "the kernel to emulate, from 4.10 on; see mdevfs-ages(7)")
+      ->type_name("VERSION");
 }
 
 template <typename Arguments>
@@ -162,29 +244,38 @@ void define_uevents_and_log(CLI::App& app, Arguments& arguments, const char* abo
       ->type_name("FILE");
 }
 
-void define_mount(CLI::App& app, MountArguments& arguments) {
-  app.add_option("--backend", arguments.backends,
-                 "hardware to emulate, may be repeated; without it, all there is")
-      ->type_name("NAME")
+void define_plugin(CLI::App& app, std::vector<std::string>& plugins) {
+  app.add_option("--plugin", plugins, "load the backend in FILE, a shared object, may be repeated")
+      ->type_name("FILE")
       ->allow_extra_args(false);
+}
+
+void define_mount(CLI::App& app, MountArguments& arguments) {
+  define_hardware(app, arguments);
+  define_plugin(app, arguments.plugins);
   app.add_flag("-f,--foreground", arguments.foreground, "stay in the foreground");
   define_uevents_and_log(app, arguments, "send uevents to this network namespace; only its root may");
-  app.add_option("-o", arguments.options, "mount options, and backend=NAME, separated by commas")
+  app.add_option("-o", arguments.options,
+                 "mount options, backend=NAME, config=FILE and plugin=FILE, separated by commas")
       ->type_name("OPTIONS")
       ->allow_extra_args(false);
   app.add_option("MOUNTPOINT", arguments.mountpoint, "an existing directory")->required()->type_name("");
 }
 
 void define_run(CLI::App& app, RunArguments& arguments) {
-  app.add_option("--backend", arguments.backends,
-                 "hardware to emulate, may be repeated; without it, all there is")
-      ->type_name("NAME")
-      ->allow_extra_args(false);
+  define_hardware(app, arguments);
+  define_plugin(app, arguments.plugins);
   app.add_option("--mdevctl-dir", arguments.mdevctl_directory, "what the command sees at /etc/mdevctl.d")
       ->type_name("DIR");
+  app.add_flag("--udev", arguments.udev, "start a systemd-udevd of the command's own");
+  app.add_option("--udev-rules", arguments.udev_rules, "rules for it beside the host's; with it goes --udev")
+      ->type_name("DIR");
+  app.add_flag("--libvirt", arguments.libvirt, "start a libvirtd of the command's own; with it goes --udev");
   define_uevents_and_log(
       app, arguments,
       "send uevents to the command, in a network namespace without the host's network (the default)");
+  app.add_flag("--shell", arguments.shell, "run a shell: what it does without a command, too");
+  app.add_option("--keep", arguments.name, "let others come in by 'mdevfs enter NAME'")->type_name("NAME");
   app.prefix_command();
   app.footer("What follows is the command: mdevfs run [OPTIONS] [--] COMMAND [ARGUMENT...]");
 }
@@ -199,11 +290,27 @@ int parse_and_do(std::vector<std::string> arguments, std::string_view program) {
   MountArguments mount;
   RunArguments run;
   UnitRequest unit;
+  std::vector<std::string> plugins;
   app.set_version_flag("--version", "mdevfs " MDEVFS_VERSION);
   define_mount(*app.add_subcommand("mount", "mount the tree on a directory"), mount);
   CLI::App* const run_app = app.add_subcommand("run", "run a command that sees the tree at /sys");
   define_run(*run_app, run);
-  app.add_subcommand("backends", "list the hardware that there is, with its keys");
+  CLI::App* const enter =
+      app.add_subcommand("enter", "run a command, or a shell, in what run --keep has made");
+  enter->prefix_command();
+  enter->footer("What follows is the name and the command: mdevfs enter NAME [COMMAND [ARGUMENT...]]");
+  define_plugin(*app.add_subcommand("backends", "list the hardware that there is, with its keys"), plugins);
+  app.add_subcommand("ages", "list what differs between kernels");
+  app.add_subcommand("cards", "list the makes of hardware that parents can be of");
+  std::string machine;
+  CLI::App* const check =
+      app.add_subcommand("check", "say what is wrong with a machine file, if anything is");
+  check->add_option("FILE", machine, "as for --config")->required()->type_name("");
+  define_plugin(*check, plugins);
+  std::string root = "/sys";
+  app.add_subcommand("capture", "write a machine file of the hardware that a sysfs shows")
+      ->add_option("--root", root, "where that sysfs is, instead of /sys")
+      ->type_name("DIR");
   CLI::App* const load = app.add_subcommand("load", "add hardware to a mounted tree");
   define_unit(*load, unit);
   load->add_option("SETTING", unit.settings, "its keys, as 'mdevfs backends' lists them")
@@ -223,12 +330,22 @@ int parse_and_do(std::vector<std::string> arguments, std::string_view program) {
     return usage_error(fmt::format("{}; {}", error.what(), kSeeHelp));
   }
   if (app.got_subcommand("mount")) return do_mount(std::move(mount));
-  if (app.got_subcommand("backends")) return list_backends();
+  if (app.got_subcommand("backends")) return list_backends(plugins);
+  if (app.got_subcommand("ages")) return ages_command();
+  if (app.got_subcommand("cards")) return cards_command();
+  if (app.got_subcommand("check")) {
+    if (auto loaded = load_plugins(plugins); !loaded) return fail(loaded.error());
+    return check_command(machine);
+  }
+  if (app.got_subcommand("capture")) return do_capture(root);
   if (app.got_subcommand("load")) return do_unit(load_unit, unit);
   if (app.got_subcommand("unload")) return do_unit(unload_unit, unit);
-  if (!app.got_subcommand("run")) return usage_error(fmt::format("which subcommand? {}", kSeeHelp));
-  auto command = command_of(*run_app, std::move(rest));
+  const bool entering = app.got_subcommand("enter");
+  if (!entering && !app.got_subcommand("run"))
+    return usage_error(fmt::format("which subcommand? {}", kSeeHelp));
+  auto command = command_of(entering ? *enter : *run_app, std::move(rest));
   if (!command) return usage_error(command.error());
+  if (entering) return do_enter(std::move(*command));
   run.command = std::move(*command);
   return do_run(run);
 }

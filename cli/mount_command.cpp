@@ -16,7 +16,7 @@ namespace {
 
 // The signals that end a mount, as a descriptor. Shells start background jobs with SIGINT ignored; an ignored
 // SIGHUP is nohup's, and stays.
-UniqueFd end_signals() {
+UniqueFd take_end_signals() {
   std::signal(SIGTERM, SIG_DFL);
   std::signal(SIGINT, SIG_DFL);
   sigset_t ends;
@@ -59,8 +59,8 @@ Outcome<> mount_command(const MountRequest& request) {
     if (!opened) return std::unexpected(opened.error());
     log = std::move(*opened);
   }
-  const UniqueFd end_signal = end_signals();
-  const Service service{.backends = request.backends,
+  const UniqueFd end_signal = take_end_signals();
+  const Service service{.hardware = request.hardware,
                         .mount_options = request.options,
                         .source = request.source,
                         .mountpoint = *mountpoint,

@@ -13,7 +13,7 @@
 namespace mdevfs::cli {
 
 struct MountRequest {
-  BackendList backends;
+  Hardware hardware;
   std::vector<std::string> options;
   std::string source = "mdevfs";
   std::string mountpoint;

@@ -8,7 +8,7 @@
 namespace mdevfs::cli {
 namespace {
 
-enum class Fate { pass, drop, backend, source };
+enum class Fate { pass, drop, backend, config, kernel, plugin, source };
 
 struct KnownOption {
   std::string_view name;  // with its '=' where it takes a value; "x-" and "X-" are prefixes
@@ -18,7 +18,8 @@ struct KnownOption {
 // Dropped are the ones that concern mount(8) or the boot, and those that every mdevfs mount decides itself
 // (mount.fuse3 adds "dev,suid" to every call).
 constexpr KnownOption kOptions[] = {
-    {"backend=", Fate::backend}, {"fsname=", Fate::source},    {"allow_other", Fate::pass},
+    {"backend=", Fate::backend}, {"config=", Fate::config},    {"kernel=", Fate::kernel},
+    {"plugin=", Fate::plugin},   {"fsname=", Fate::source},    {"allow_other", Fate::pass},
     {"allow_root", Fate::pass},  {"auto_unmount", Fate::pass}, {"ro", Fate::pass},
     {"noatime", Fate::pass},     {"sync", Fate::pass},         {"dirsync", Fate::pass},
     {"context=", Fate::pass},    {"fscontext=", Fate::pass},   {"rootcontext=", Fate::pass},
@@ -53,6 +54,15 @@ Outcome<> take_option(std::string_view option, MountOptions& options) {
     case Fate::backend:
       options.backends.push_back(value);
       break;
+    case Fate::config:
+      options.configs.push_back(value);
+      break;
+    case Fate::kernel:
+      options.kernel = value;
+      break;
+    case Fate::plugin:
+      options.plugins.push_back(value);
+      break;
     case Fate::source:
       options.source = value;
       break;
@@ -65,7 +75,7 @@ Outcome<> take_option(std::string_view option, MountOptions& options) {
 }  // namespace
 
 Outcome<MountOptions> parse_mount_options(std::span<const std::string> texts) {
-  MountOptions options{{"nosuid", "nodev", "noexec", "default_permissions"}, {}, {}};
+  MountOptions options{.filesystem = {"nosuid", "nodev", "noexec", "default_permissions"}};
   for (std::string_view text : texts) {
     while (!text.empty()) {
       const std::string_view option = text.substr(0, text.find(','));

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What may stand after -o: options for the filesystem, `backend=NAME`, and what fstab and mount(8) add of
-// their own.
+// What may stand after -o: options for the filesystem, `backend=NAME`, `config=FILE`, `plugin=FILE`, and what
+// fstab and mount(8) add of their own.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -14,8 +15,11 @@ namespace mdevfs::cli {
 
 struct MountOptions {
   std::vector<std::string> filesystem;  // for fs::Options::mount_options
-  std::vector<std::string> backends;
-  std::string source;  // fsname=, empty when there is none
+  std::vector<std::string> backends = {};
+  std::vector<std::string> plugins = {};
+  std::vector<std::string> configs = {};
+  std::optional<std::string> kernel = std::nullopt;
+  std::string source = {};  // fsname=, empty when there is none
 };
 
 // Each text is a comma-separated list. Adds what every mount has: nosuid, nodev, noexec, default_permissions,

@@ -8,11 +8,15 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 
+#include "pidfd.h"
+#include "process.h"
 #include "unique_fd.h"
 
 namespace mdevfs::cli {
@@ -33,23 +37,37 @@ constexpr Switch kSwitches[] = {
      "allows them"},
     {"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1",
      "AppArmor restricts user namespaces of ordinary users: as root, "
-     "'sysctl kernel.apparmor_restrict_unprivileged_userns=0' allows them"},
+     "'sysctl kernel.apparmor_restrict_unprivileged_userns=0' allows them; a container wants --security-opt "
+     "apparmor=unconfined too"},
 };
 
-std::unexpected<std::string> refused(int error) {
+const char* what_is_switched_off() {  // nullptr: nothing
   for (const Switch& known : kSwitches) {
     std::string value;
-    if (std::ifstream(known.file) >> value && value == known.off) return failure("{}", known.sentence);
+    if (std::ifstream(known.file) >> value && value == known.off) return known.sentence;
   }
+  return nullptr;
+}
+
+std::unexpected<std::string> refused(int error) {
+  if (const char* const sentence = what_is_switched_off()) return failure("{}", sentence);
   return failure(
       "the kernel refuses a user namespace ({}): in a container or a chroot, be root with CAP_SYS_ADMIN "
-      "(--cap-add SYS_ADMIN --device /dev/fuse)",
+      "(--cap-add SYS_ADMIN --device /dev/fuse), or let the container have user namespaces "
+      "(--security-opt seccomp=unconfined --device /dev/fuse)",
       error_text(error));
 }
 
 bool write_file(const char* path, const std::string& text) {
   const UniqueFd file(open(path, O_WRONLY | O_CLOEXEC));
   return file && write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
+}
+
+// Makes this process root in the user namespace that it has just made.
+bool map_to_root(uid_t uid, gid_t gid) {
+  return write_file("/proc/self/setgroups", "deny") &&
+         write_file("/proc/self/uid_map", fmt::format("0 {} 1", uid)) &&
+         write_file("/proc/self/gid_map", fmt::format("0 {} 1", gid));
 }
 
 // Climbs out of a chroot, as root may, to where the namespace's own root is.
@@ -81,7 +99,52 @@ Outcome<> make_private_outside_chroot() {
 Outcome<> make_mounts_private() {
   if (mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0) return {};
   if (errno == EINVAL) return make_private_outside_chroot();
+  if (errno == EACCES) {
+    return failure(
+        "mounts are forbidden here ({}), as AppArmor's profile for containers does: start the container with "
+        "--security-opt apparmor=unconfined",
+        error_text());
+  }
   return failure("cannot make the mounts private: {}", error_text());
+}
+
+bool in_initial_user_namespace() {
+  constexpr ino_t kInitial = 0xEFFFFFFD;  // the kernel's PROC_USER_INIT_INO
+  struct stat status{};
+  return stat("/proc/self/ns/user", &status) == 0 && status.st_ino == kInitial;
+}
+
+// Joins a network namespace that belongs to a user namespace below this process's own. A child makes both and
+// stays in them until they are joined.
+bool enter_network_of_lesser_root() {
+  auto made = make_pipe(), joined = make_pipe();
+  if (!made || !joined) return false;
+  const uid_t uid = geteuid();
+  const gid_t gid = getegid();
+  // Not fork(): thread sanitizer starts a thread of its own in its child, and only a process with a single
+  // one may leave its user namespace.
+  const pid_t child = _Fork();
+  if (child == 0) {
+    joined->write.reset();
+    char byte = 0;
+    constexpr int kBoth = CLONE_NEWUSER | CLONE_NEWNET;
+    // The kernel makes no user namespace for who is in a chroot.
+    const bool unshared =
+        unshare(kBoth) == 0 || (climb_to_namespace_root() && chroot(".") == 0 && unshare(kBoth) == 0);
+    if (unshared && map_to_root(uid, gid) && write(made->write.get(), &byte, 1) == 1 &&
+        read(joined->read.get(), &byte, 1) == 0) {
+      std::_Exit(0);
+    }
+    std::_Exit(kExitFailure);
+  }
+  if (child < 0) return false;
+  made->write.reset();
+  char byte = 0;
+  const bool there = read(made->read.get(), &byte, 1) == 1;
+  const bool entered = there && setns(open_process(child).get(), CLONE_NEWNET) == 0;
+  joined->write.reset();
+  waitpid(child, nullptr, 0);
+  return entered;
 }
 
 }  // namespace
@@ -91,20 +154,24 @@ Outcome<> enter_private_namespaces() {
   const uid_t uid = geteuid();
   const gid_t gid = getegid();
   if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return refused(errno);
-  const bool mapped = write_file("/proc/self/setgroups", "deny") &&
-                      write_file("/proc/self/uid_map", fmt::format("0 {} 1", uid)) &&
-                      write_file("/proc/self/gid_map", fmt::format("0 {} 1", gid));
-  return mapped ? make_mounts_private() : refused(errno);
+  if (!map_to_root(uid, gid)) return refused(errno);
+  auto made = make_mounts_private();
+  // AppArmor lets Ubuntu's users make a user namespace, but do nothing in it.
+  const char* const sentence = made ? nullptr : what_is_switched_off();
+  return sentence != nullptr ? failure("{}", sentence) : made;
 }
 
-Outcome<> enter_private_network() {
-  if (unshare(CLONE_NEWNET) != 0) return failure("the kernel refuses a network namespace ({})", error_text());
+Outcome<bool> enter_private_network() {
+  const bool initial = in_initial_user_namespace();
+  const bool entered = initial && enter_network_of_lesser_root();
+  if (!entered && unshare(CLONE_NEWNET) != 0)
+    return failure("the kernel refuses a network namespace ({})", error_text());
   const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   ifreq loopback{};
   std::strcpy(loopback.ifr_name, "lo");
   if (ioctl(socket.get(), SIOCGIFFLAGS, &loopback) == 0) {
     loopback.ifr_flags |= IFF_UP;
-    if (ioctl(socket.get(), SIOCSIFFLAGS, &loopback) == 0) return {};
+    if (ioctl(socket.get(), SIOCSIFFLAGS, &loopback) == 0) return entered || !initial;
   }
   return failure("cannot bring the loopback interface up: {}", error_text());
 }

@@ -12,7 +12,9 @@ namespace mdevfs::cli {
 Outcome<> enter_private_namespaces();
 
 // A network namespace as well, with nothing in it but the loopback interface: whoever is root there may have
-// the kernel send uevents, which nobody outside hears.
-Outcome<> enter_private_network();
+// the kernel send uevents, which nobody outside hears. Says whether the host's uevents are not heard in it
+// either: the kernel sends them to all network namespaces that belong to the initial user namespace, and only
+// where user namespaces are switched off can root have no other.
+Outcome<bool> enter_private_network();
 
 }  // namespace mdevfs::cli

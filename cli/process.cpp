@@ -4,11 +4,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 
 #include <algorithm>
 #include <climits>
-#include <csignal>
 #include <cstdlib>
 #include <cstring>
 
@@ -66,6 +66,25 @@ int wait_or_kill(pid_t child, std::chrono::milliseconds patience) {
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
   return status;
+}
+
+sigset_t end_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) sigaddset(&set, signal);
+  return set;
+}
+
+UniqueFd open_end_signals() {
+  const sigset_t ends = end_signals();
+  return UniqueFd(signalfd(-1, &ends, SFD_CLOEXEC));
+}
+
+std::string working_directory() {
+  char* const path = getcwd(nullptr, 0);
+  std::string text = path != nullptr ? path : "";
+  std::free(path);
+  return text;
 }
 
 std::string describe_status(int wait_status) {

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <csignal>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,6 +30,13 @@ void drop_stderr();
 
 // Waits for a child and returns its wait status; kills it when it takes longer than `patience`.
 int wait_or_kill(pid_t child, std::chrono::milliseconds patience);
+
+// The signals by which a person or a system ends a program. Blocked, they make the descriptor readable and
+// stay pending.
+sigset_t end_signals();
+UniqueFd open_end_signals();
+
+std::string working_directory();  // empty where no path leads to it
 
 std::string describe_status(int wait_status);  // "exited with status 1", "was killed by signal 9 (Killed)"
 

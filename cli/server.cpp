@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
@@ -11,7 +12,7 @@
 #include <optional>
 #include <thread>
 
-#include "control/control.h"
+#include "backends/plugin.h"
 #include "log_output.h"
 #include "process.h"
 #include "start_report.h"
@@ -71,12 +72,33 @@ class CapturedStderr {
   UniqueFd read_;
 };
 
+// What libfuse and fusermount3 say of it ends with the kernel's reason.
+struct MountAdvice {
+  const char* reason;
+  const char* sentence;
+};
+constexpr MountAdvice kMountAdvice[] = {
+    {"Operation not permitted",
+     "mounts need CAP_SYS_ADMIN: start the container with --cap-add SYS_ADMIN --device /dev/fuse"},
+    {"Permission denied",
+     "AppArmor's profile for containers forbids mounts: start the container with "
+     "--security-opt apparmor=unconfined"},
+};
+
+std::string advice_for(const std::string& text) {
+  for (const MountAdvice& advice : kMountAdvice) {
+    if (geteuid() == 0 && text.ends_with(advice.reason)) return fmt::format(" ({})", advice.sentence);
+  }
+  return {};
+}
+
 Outcome<> mount_quietly(fs::Filesystem& filesystem, const std::string& mountpoint) {
   CapturedStderr captured;
   const auto mounted = filesystem.mount(mountpoint);
   const std::string printed = captured.finish();
   if (mounted) return {};
-  return printed.empty() ? failure("{}", mounted.error()) : failure("{}: {}", mounted.error(), printed);
+  const std::string text = printed.empty() ? mounted.error() : mounted.error() + ": " + printed;
+  return failure("{}{}", text, advice_for(text));
 }
 
 // Who asked for uevents gets a tree without them where they are refused, and is told.
@@ -95,7 +117,22 @@ std::string known_backends() {
   return names;
 }
 
+// The reason that the log gives, if it has one: its last error, behind the level.
+std::string reason(model::Core& core) {
+  const auto lines = core.log().lines();
+  const auto last = std::ranges::find_if(lines.rbegin(), lines.rend(),
+                                         [](const auto& line) { return line.starts_with("<3>"); });
+  return last == lines.rend() ? "" : " (" + last->substr(4) + ")";
+}
+
 }  // namespace
+
+Outcome<> load_plugins(std::span<const std::string> files) {
+  for (const std::string& file : files) {
+    if (const auto loaded = backends::load_plugin(file); !loaded) return std::unexpected(loaded.error());
+  }
+  return {};
+}
 
 Outcome<BackendList> find_backends(std::span<const std::string> names) {
   BackendList found;
@@ -106,23 +143,46 @@ Outcome<BackendList> find_backends(std::span<const std::string> names) {
   }
   if (names.empty()) {
     for (const backends::Backend& backend : backends::all()) {
-      if (backend.complete) found.push_back(&backend);
+      if (backend.by_default) found.push_back(&backend);
     }
   }
   return found;
 }
 
-Outcome<> serve(const Service& service, const OnReady& on_ready) {
-  std::signal(SIGPIPE, SIG_IGN);
-  model::Core core({geteuid(), getegid()});
-  control::Control control(core);
-  std::optional<LogWriter> log;  // ends first: the end of the service is no event in the life of the machine
-  if (service.log >= 0) log.emplace(core.log(), service.log);
-  for (const backends::Backend* backend : service.backends) {
-    if (auto loaded = control.load(std::string(backend->name), *backend); !loaded) {
+control::Complete by_cards(const config::Cards& cards) {
+  return [cards](const backends::Backend& backend,
+                 backends::Settings settings) -> std::expected<backends::Settings, std::string> {
+    auto completed = config::complete(backend, std::move(settings), cards);
+    if (completed) return std::move(*completed);
+    std::string lines;
+    for (const auto& [group, item, key, what] : completed.error())
+      lines += fmt::format("{}{}{}{}", lines.empty() ? "" : "\n", item, item.empty() ? "" : ": ", what);
+    return std::unexpected(std::move(lines));
+  };
+}
+
+Outcome<> load_hardware(model::Core& core, control::Control& control, const Hardware& hardware) {
+  for (const config::Unit& unit : hardware.machine.units) {
+    if (const auto loaded = control.load(unit.settings, *unit.backend); !loaded) {
+      return failure("{}:{}:{}: cannot load the unit {}: {}{}", hardware.machine.file, unit.at.line,
+                     unit.at.column, unit.settings.name, error_text(loaded.error().value), reason(core));
+    }
+  }
+  for (const backends::Backend* backend : hardware.backends) {
+    if (const auto loaded = control.load(std::string(backend->name), *backend); !loaded) {
       return failure("cannot load the backend {}: {}", backend->name, error_text(loaded.error().value));
     }
   }
+  return {};
+}
+
+Outcome<> serve(const Service& service, const OnReady& on_ready) {
+  std::signal(SIGPIPE, SIG_IGN);
+  model::Core core({geteuid(), getegid()}, model::Core::Boot::all, service.hardware.kernel);
+  control::Control control(core, by_cards(service.hardware.cards));
+  std::optional<LogWriter> log;  // ends first: the end of the service is no event in the life of the machine
+  if (service.log >= 0) log.emplace(core.log(), service.log);
+  if (auto loaded = load_hardware(core, control, service.hardware); !loaded) return loaded;
   const auto known = service.furnish ? service.furnish(core) : std::vector<std::string>();
   fs::Options options;
   options.mount_options = service.mount_options;

@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "backends/backends.h"
+#include "config/machine.h"
+#include "control/control.h"
 #include "fs/filesystem.h"
 #include "model/core.h"
 #include "outcome.h"
@@ -19,11 +21,26 @@ namespace mdevfs::cli {
 
 using BackendList = std::vector<const backends::Backend*>;
 
+// Loads these (backends/plugin.h), which are backends like any others from then on. Before there is a second
+// thread or process.
+Outcome<> load_plugins(std::span<const std::string> files);
+
 // Those of these names, all of them where there are no names. The error is one of usage.
 Outcome<BackendList> find_backends(std::span<const std::string> names);
 
-struct Service {
+// What there is from the beginning.
+struct Hardware {
   BackendList backends;
+  config::Machine machine = {};
+  config::Cards cards = {};
+  model::KernelVersion kernel = model::kDefaultKernel;
+};
+// As a Control needs it.
+control::Complete by_cards(const config::Cards& cards);
+Outcome<> load_hardware(model::Core& core, control::Control& control, const Hardware& hardware);
+
+struct Service {
+  Hardware hardware;
   std::vector<std::string> mount_options;
   std::string source = "mdevfs";
   std::string mountpoint;

@@ -21,6 +21,10 @@ const files::path kMdevctl = "/etc/mdevctl.d";
 constexpr std::array kShared = {"",       "class",         "bus",          "devices", "devices/virtual",
                                 "kernel", "kernel/config", "kernel/debug", "module"};
 
+// Directories of /sys whose contents depend on the network namespace. (Below other parents than `virtual`
+// there are interfaces only of hardware, which stays where the host has it.)
+constexpr std::array kOfNetwork = {"class/net", "devices/virtual/net"};
+
 // Directories that every system has, and of whose contents the command's start needs nothing.
 constexpr std::array kStaging = {"/mnt", "/srv", "/media", "/opt", "/tmp"};
 
@@ -41,7 +45,7 @@ Outcome<> move_onto(const files::path& source, const files::path& target) {
 }
 
 // The callouts are the host's: who changes or adds some under `run` changes copies.
-void copy_scripts(const files::path& target) {
+Outcome<> copy_scripts(const files::path& target) {
   const files::path scripts = kMdevctl / "scripts.d";
   for (const char* kind : {"callouts", "notifiers"}) {
     std::error_code error;
@@ -55,6 +59,7 @@ void copy_scripts(const files::path& target) {
         complain(fmt::format("{} is missing under the command: {}", entry.path().string(), error.message()));
     }
   }
+  return {};
 }
 
 }  // namespace
@@ -86,26 +91,39 @@ Outcome<std::string> find_staging_directory() {
 
 Outcome<> move_tree_to_sys(const std::string& staging, const std::vector<std::string>& bound) {
   for (const std::string& path : bound) {
+    const files::path target = staging / files::path(path);
     std::error_code error;
-    if (auto done = bind_onto(kSys / path, staging / files::path(path));
-        !done && files::exists(kSys / path, error)) {
+    if (auto done = bind_onto(kSys / path, target); done) {
+      make_read_only(target);
+    } else if (files::exists(kSys / path, error)) {
       return done;  // what went meanwhile is no loss
     }
   }
   return move_onto(staging, kSys);
 }
 
-Outcome<> cover_mdevctl_directory(const std::string& staging, const std::optional<std::string>& directory) {
-  std::error_code error;
-  if (directory && files::exists(kMdevctl, error)) return bind_onto(*directory, kMdevctl);
-  if (directory)
-    return failure("there is no {} to bind {} to: install mdevctl", kMdevctl.string(), *directory);
-  if (!files::exists(kMdevctl, error)) return {};
-  if (mount("mdevfs", staging.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") != 0) {
-    return failure("cannot mount a tmpfs for {}: {}", kMdevctl.string(), error_text());
+void show_own_network(const std::string& staging) {
+  if (mount("mdevfs", staging.c_str(), "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0) return;
+  for (const char* directory : kOfNetwork) {
+    if (auto bound = bind_onto(staging / files::path(directory), kSys / directory); !bound)
+      complain(bound.error());
   }
-  copy_scripts(staging);
-  return move_onto(staging, kMdevctl);
+  umount2(staging.c_str(), MNT_DETACH);
+}
+
+Outcome<> cover_mdevctl_directory(PrivateDirectories& directories,
+                                  const std::optional<std::string>& directory) {
+  std::error_code error;
+  const bool there = files::exists(kMdevctl, error);
+  if (!directory) return there ? directories.cover(kMdevctl, copy_scripts) : Outcome<>();
+  if (!there) return failure("there is no {} to bind {} to: install mdevctl", kMdevctl.string(), *directory);
+  if (!files::is_directory(*directory, error))
+    return failure("there is no directory {0}: make it with 'mkdir {0}'", *directory);
+  // mdevctl does nothing where these directories are missing.
+  if (!files::exists(files::path(*directory) / "scripts.d", error)) {
+    if (auto copied = copy_scripts(*directory); !copied) return copied;
+  }
+  return directories.bind(*directory, kMdevctl);
 }
 
 }  // namespace mdevfs::cli

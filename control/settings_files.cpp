@@ -62,6 +62,17 @@ backends::Values values_of(const Object& object, std::span<const backends::Key> 
   return values;
 }
 
+Result<void> store_values(Object& object, Unit& unit, std::span<const backends::Key> keys,
+                          const backends::Values& values) {
+  for (const auto& [name, value] : values) {
+    const auto key = std::ranges::find(keys, name, &backends::Key::name);
+    if (key == keys.end()) return fail(EINVAL);
+    const Slot slot = model::kFirstExtra + static_cast<unsigned>(key - keys.begin());
+    if (const auto stored = store_value(object, unit, *key, slot, value); !stored) return stored;
+  }
+  return {};
+}
+
 // --- the unit's own keys
 
 KeyFiles& files_of(Object& object) {
@@ -177,12 +188,20 @@ backends::Values KeyFiles::values() const {
   return values_of(*this, backend.keys);
 }
 
+Result<void> KeyFiles::set(const backends::Values& values) {
+  return store_values(*this, *unit_, backend.keys, values);
+}
+
 GroupItem::GroupItem(model::Core& owner, std::shared_ptr<GroupDirectory> in, std::string name)
     : ConfigItem(owner, in, Slot::config_item, std::move(name), item_entries(in->group)),
       directory_(std::move(in)) {}
 
 backends::Values GroupItem::values() const {
   return values_of(*this, directory_->group.keys);
+}
+
+Result<void> GroupItem::set(const backends::Values& values) {
+  return store_values(*this, directory_->unit(), directory_->group.keys, values);
 }
 
 GroupDirectory::GroupDirectory(model::Core& owner, std::shared_ptr<Unit> unit,
@@ -192,9 +211,14 @@ GroupDirectory::GroupDirectory(model::Core& owner, std::shared_ptr<Unit> unit,
       unit_(std::move(unit)) {}
 
 Result<void> GroupDirectory::make_item(std::string_view name) {
+  const auto made = make(name);
+  return made ? Result<void>{} : std::unexpected(made.error());
+}
+
+Result<std::shared_ptr<GroupItem>> GroupDirectory::make(std::string_view name) {
   // A parent can be plugged in at any time; it is registered by its own `live`.
   if (!is_parents()) {
-    if (const auto may = refuse_while_live(*unit_, group.name); !may) return may;
+    if (const auto may = refuse_while_live(*unit_, group.name); !may) return std::unexpected(may.error());
   }
   const model::Lock lock(lock_);
   if (gone_) return fail(ENOENT);
@@ -203,7 +227,7 @@ Result<void> GroupDirectory::make_item(std::string_view name) {
   items_.push_back(
       core.make<GroupItem>(std::static_pointer_cast<GroupDirectory>(shared_from_this()), std::string(name)));
   core.tree().appear(*items_.back(), {model::kSelf});
-  return {};
+  return items_.back();
 }
 
 Result<void> GroupDirectory::drop_item(std::string_view name) {
@@ -223,6 +247,11 @@ Result<void> GroupDirectory::drop_item(std::string_view name) {
   }
   core.tree().vanish(*gone, {model::kSelf});
   return {};
+}
+
+Result<void> GroupDirectory::add(const std::string& name, const backends::Values& values) {
+  const auto made = make(name);
+  return made ? (*made)->set(values) : std::unexpected(made.error());
 }
 
 std::vector<std::shared_ptr<GroupItem>> GroupDirectory::items() const {

@@ -24,6 +24,8 @@ class KeyFiles final : public model::ConfigAttributes {
   KeyFiles(model::Core& owner, std::shared_ptr<Unit> unit, const backends::Backend& backend);
   // What the files say.
   backends::Values values() const EXCLUDES(model::kernfs_rwsem);
+  // EINVAL: there is no such key, or no such value.
+  model::Result<void> set(const backends::Values& values);
 
   Unit& unit() const { return *unit_; }
   const backends::Backend& backend;
@@ -38,6 +40,7 @@ class GroupItem final : public model::ConfigItem {
  public:
   GroupItem(model::Core& owner, std::shared_ptr<GroupDirectory> in, std::string name);
   backends::Values values() const EXCLUDES(model::kernfs_rwsem);
+  model::Result<void> set(const backends::Values& values);  // as KeyFiles has it
   GroupDirectory& directory() const { return *directory_; }
 
  private:
@@ -51,6 +54,8 @@ class GroupDirectory final : public model::ConfigItem {
 
   model::Result<void> make_item(std::string_view name) override;
   model::Result<void> drop_item(std::string_view name) override;
+  // make_item with the values.
+  model::Result<void> add(const std::string& name, const backends::Values& values) EXCLUDES(lock_);
   // In the order in which they were made.
   std::vector<std::shared_ptr<GroupItem>> items() const EXCLUDES(lock_);
   void take_away() EXCLUDES(lock_);  // with all items
@@ -60,6 +65,8 @@ class GroupDirectory final : public model::ConfigItem {
   const backends::Group& group;
 
  private:
+  model::Result<std::shared_ptr<GroupItem>> make(std::string_view name) EXCLUDES(lock_);
+
   const std::shared_ptr<Unit> unit_;
   mutable model::Mutex lock_{model::Rank::group};
   std::vector<std::shared_ptr<GroupItem>> items_ GUARDED_BY(lock_);

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "backends/values.h"
 #include "model/show.h"
 #include "model/text.h"
@@ -65,10 +67,21 @@ const model::ExtraEntries& unit_entries() {
   return entries;
 }
 
+std::set<std::string> items_of(const backends::Settings& settings) {
+  std::set<std::string> names;
+  for (const auto& [group, items] : settings.items) {
+    for (const auto& [item, values] : items) {
+      if (group != backends::kParents) names.insert(fmt::format("{}/{}", group, item));
+    }
+  }
+  return names;
+}
+
 }  // namespace
 
-Unit::Unit(model::Core& owner, std::shared_ptr<model::ConfigItem> in, std::string name)
-    : ConfigItem(owner, std::move(in), Slot::config_item, std::move(name), unit_entries()) {}
+Unit::Unit(model::Core& owner, std::shared_ptr<model::ConfigItem> in, std::string name, Complete complete)
+    : ConfigItem(owner, std::move(in), Slot::config_item, std::move(name), unit_entries()),
+      complete_(std::move(complete)) {}
 
 void Unit::explain(std::string_view why) const {
   core.log().print(model::Level::error, fmt::format("mdevfs: {}: {}", name(), why));
@@ -105,6 +118,25 @@ Result<void> Unit::set_backend(std::string_view name) {
   const model::Lock lock(lock_);
   files_ = std::move(files);
   state_ = State::off;
+  return {};
+}
+
+Result<void> Unit::describe(const backends::Settings& settings) {
+  SettingsFiles files;
+  {
+    const model::Lock lock(lock_);
+    if (state_ != State::off) return fail(EBUSY);
+    if (files_.backend == nullptr) return fail(EINVAL);
+    files = files_;
+  }
+  if (const auto done = files.keys->set(settings.values); !done) return done;
+  for (const auto& [name, items] : settings.items) {
+    const auto group = std::ranges::find(files.groups, name, [](const auto& at) { return at->group.name; });
+    if (group == files.groups.end()) return fail(EINVAL);
+    for (const auto& [item, values] : items) {
+      if (const auto done = (*group)->add(item, values); !done) return done;
+    }
+  }
   return {};
 }
 
@@ -179,19 +211,36 @@ Result<backends::Settings> Unit::begin_coming() {
     return fail(EINVAL);
   }
   // A unit with parents of its choice has one where none was chosen.
+  const std::string_view first = files_.backend->first_parent;
+  const std::string parent = first == backends::kItemName ? name() : std::string(first);
   for (const auto& group : files_.groups) {
     if (group->is_parents() && group->items().empty() && !starts_empty())
-      std::ignore = group->make_item(name());
+      std::ignore = group->make_item(parent);
   }
   state_ = State::coming;
   return settings();
 }
 
+Result<backends::Settings> Unit::completed(const backends::Backend& backend,
+                                           backends::Settings settings) const {
+  if (!complete_) return settings;
+  auto done = complete_(backend, std::move(settings));
+  if (done) return std::move(*done);
+  for (std::string_view why = done.error(); !why.empty();) {
+    const std::string_view line = why.substr(0, why.find('\n'));
+    explain(line);
+    why.remove_prefix(std::min(why.size(), line.size() + 1));
+  }
+  return fail(EINVAL);
+}
+
 Result<void> Unit::go_live() {
-  const auto settings = begin_coming();
-  if (!settings) return std::unexpected(settings.error());
+  auto written = begin_coming();
+  if (!written) return std::unexpected(written.error());
+  const backends::Backend& backend = *backends::find(backend_name());
+  const auto settings = completed(backend, std::move(*written));
   const model::Lock plug(plug_);
-  const auto loaded = backends::find(backend_name())->load(core, *settings);
+  const auto loaded = settings ? backend.load(core, *settings) : std::unexpected(settings.error());
   const model::Lock lock(lock_);
   if (!loaded) {
     const int error = loaded.error().value;
@@ -201,6 +250,7 @@ Result<void> Unit::go_live() {
     return std::unexpected(loaded.error());
   }
   loaded_ = *loaded;
+  loaded_items_ = items_of(*settings);
   state_ = State::live;
   return {};
 }
@@ -219,7 +269,7 @@ Result<void> Unit::leave(Leave how) {
     loaded = loaded_;
   }
   const model::Lock plug(plug_);
-  core.unload_module(*loaded->module);
+  loaded->unload(core);
   const model::Lock lock(lock_);
   loaded_.reset();
   state_ = State::off;
@@ -236,6 +286,30 @@ Result<void> Unit::register_parent(const std::string& parent, const backends::Va
   return plug_in(&backends::Loaded::register_parent, parent, values);
 }
 
+// What the backend has is what the unit went live with: another card's types are not among it.
+Result<backends::Values> Unit::completed_parent(const std::string& parent, const backends::Values& values) {
+  const backends::Backend* backend = nullptr;
+  backends::Settings settings;
+  std::set<std::string> known;
+  {
+    const model::Lock lock(lock_);
+    backend = files_.backend;
+    if (!complete_ || backend == nullptr) return values;
+    settings = this->settings();
+    known = loaded_items_;
+  }
+  settings.items[std::string(backends::kParents)] = {{parent, values}};
+  auto done = completed(*backend, std::move(settings));
+  if (!done) return std::unexpected(done.error());
+  const auto unit = loaded();
+  for (const std::string& item : items_of(*done)) {
+    if (known.contains(item) || (unit && unit->learn(*done))) continue;
+    explain(fmt::format("there is no {} in it, as no parent had that when it went live", item));
+    return fail(EINVAL);
+  }
+  return done->items[std::string(backends::kParents)].front().second;
+}
+
 Result<void> Unit::plug_in(Plug step, const std::string& parent, const backends::Values& values) {
   const model::SharedLock plug(plug_);
   const auto unit = loaded();
@@ -243,7 +317,8 @@ Result<void> Unit::plug_in(Plug step, const std::string& parent, const backends:
     explain("it is not live, and so its parents are not");
     return fail(ENODEV);
   }
-  return (*unit.*step)(parent, values);
+  const auto complete = completed_parent(parent, values);
+  return complete ? (*unit.*step)(parent, *complete) : std::unexpected(complete.error());
 }
 
 Result<void> Unit::unregister_parent(const std::string& parent) {

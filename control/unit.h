@@ -9,11 +9,13 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "backends/backends.h"
+#include "control.h"
 #include "model/configfs.h"
 #include "model/core.h"
 
@@ -25,14 +27,18 @@ class GroupDirectory;
 // Thread-safety: all functions from any thread.
 class Unit final : public model::ConfigItem {
  public:
-  Unit(model::Core& owner, std::shared_ptr<model::ConfigItem> in, std::string name);
+  Unit(model::Core& owner, std::shared_ptr<model::ConfigItem> in, std::string name, Complete complete);
 
   // EBUSY: it is live. ENOENT: there is no such backend.
   model::Result<void> set_backend(std::string_view name) EXCLUDES(lock_);
   std::string backend_name() const EXCLUDES(lock_);
+  // Makes the items and sets the keys, as a client would that makes directories and writes to files. EINVAL:
+  // a value, or a key or a group that the backend does not have. EEXIST: an item is there already. EBUSY: it
+  // is live.
+  model::Result<void> describe(const backends::Settings& settings) EXCLUDES(lock_);
 
-  // EINVAL: it has no backend. EEXIST: it is live. EBUSY: it is on its way, or its driver's name is taken.
-  // Otherwise what Backend::load says.
+  // EINVAL: it has no backend, or it cannot be completed. EEXIST: it is live. EBUSY: it is on its way, or its
+  // driver's name is taken. Otherwise what Backend::load says.
   model::Result<void> go_live() EXCLUDES(lock_, plug_);
   // Wait for what the kernel waits for. No effect where it is not live. EBUSY: it is on its way.
   model::Result<void> go_off() EXCLUDES(lock_, plug_) { return leave(Leave::wait); }
@@ -43,7 +49,7 @@ class Unit final : public model::ConfigItem {
 
   // What came of it; null: nothing.
   std::shared_ptr<backends::Loaded> loaded() const EXCLUDES(lock_);
-  // One of its parents: as Loaded has it. ENODEV: the unit is not live.
+  // One of its parents: as Loaded has it. ENODEV: the unit is not live. EINVAL: it cannot be completed.
   model::Result<void> add_parent(const std::string& name, const backends::Values& values)
       EXCLUDES(lock_, plug_);
   model::Result<void> register_parent(const std::string& name, const backends::Values& values)
@@ -74,6 +80,10 @@ class Unit final : public model::ConfigItem {
       EXCLUDES(lock_, plug_);
   model::Result<void> leave(Leave how) EXCLUDES(lock_, plug_);
   model::Result<backends::Settings> begin_coming() EXCLUDES(lock_);
+  model::Result<backends::Settings> completed(const backends::Backend& backend,
+                                              backends::Settings settings) const EXCLUDES(lock_);
+  model::Result<backends::Values> completed_parent(const std::string& name, const backends::Values& values)
+      EXCLUDES(lock_);
   backends::Settings settings() const REQUIRES(lock_);
   bool starts_empty() const REQUIRES(lock_);
   model::Result<SettingsFiles> begin_change(State next, std::string_view what) EXCLUDES(lock_);
@@ -85,6 +95,8 @@ class Unit final : public model::ConfigItem {
   State state_ GUARDED_BY(lock_) = State::off;
   SettingsFiles files_ GUARDED_BY(lock_);
   std::shared_ptr<backends::Loaded> loaded_ GUARDED_BY(lock_);
+  std::set<std::string> loaded_items_ GUARDED_BY(lock_);  // of its groups but the parents: GROUP/ITEM
+  const Complete complete_;
 };
 
 }  // namespace mdevfs::control

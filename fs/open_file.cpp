@@ -13,8 +13,8 @@ constexpr std::size_t kPage = 4096;  // sysfs gives a store no more than this
 // An active reference for as long as a show or store runs.
 class OpenFile::Active {
  public:
-  explicit Active(const model::HeldNode& node) : gate_(node.object->gate(node.entry->part)) {
-    entered_ = gate_.try_enter();
+  explicit Active(const OpenFile& file) : gate_(file.node_.object->gate(file.node_.entry->part)) {
+    entered_ = gate_.try_enter(file.generation_);
   }
   ~Active() {
     if (entered_) gate_.leave();
@@ -34,7 +34,7 @@ OpenFile::~OpenFile() {
 
 model::Result<std::string> OpenFile::read(model::Tree& tree, std::uint64_t offset, std::size_t size) {
   const model::Lock lock(mutex_);
-  const Active active(node_);
+  const Active active(*this);
   if (!active) return model::fail(ENODEV);
   if (offset == 0 || offset != read_to_) {
     if (node_.entry->show == nullptr) return model::fail(EIO);
@@ -51,11 +51,13 @@ model::Result<std::string> OpenFile::read(model::Tree& tree, std::uint64_t offse
 
 model::Result<std::size_t> OpenFile::write(std::string_view data) {
   const model::Lock lock(mutex_);
-  const Active active(node_);
+  const Active active(*this);
   if (!active) return model::fail(ENODEV);
   if (node_.entry->store == nullptr) return model::fail(EIO);
   const std::string_view text = data.substr(0, kPage);
   const auto stored = node_.entry->store(*node_.object, node_.slot, text);
+  // A driver's positive number, which old kernels take for a length.
+  if (!stored && stored.error().value < 0) return static_cast<std::size_t>(-stored.error().value);
   if (!stored) return std::unexpected(stored.error());
   return text.size();
 }
@@ -63,7 +65,8 @@ model::Result<std::size_t> OpenFile::write(std::string_view data) {
 unsigned OpenFile::events(const model::Tree& tree) const {
   if (node_.entry->poll != nullptr) return node_.entry->poll(*node_.object, node_.slot);
   constexpr unsigned kReady = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
-  return !has_read_ || !tree.alive(node_) ? kReady | POLLPRI | POLLERR : kReady;
+  const bool alive = tree.alive(node_) && generation_ == node_.object->gate(node_.entry->part).generation();
+  return !has_read_ || !alive ? kReady | POLLPRI | POLLERR : kReady;
 }
 
 }  // namespace mdevfs::fs

@@ -17,7 +17,8 @@ namespace mdevfs::fs {
 class OpenFile {
  public:
   // The entry's `open` has been called already, its `close` is called at the end.
-  explicit OpenFile(model::HeldNode node) : node_(std::move(node)) {}
+  explicit OpenFile(model::HeldNode node)
+      : node_(std::move(node)), generation_(node_.object->gate(node_.entry->part).generation()) {}
   ~OpenFile();
   OpenFile(const OpenFile&) = delete;
   OpenFile& operator=(const OpenFile&) = delete;
@@ -37,6 +38,7 @@ class OpenFile {
  private:
   class Active;
   const model::HeldNode node_;
+  const std::uint32_t generation_;  // of the gate when it was opened
   mutable model::Mutex mutex_{model::Rank::open_file};
   std::string text_ GUARDED_BY(mutex_);
   std::uint64_t read_to_ GUARDED_BY(mutex_) = 0;

@@ -100,6 +100,10 @@ void lookup(Context& context, Reply reply, fuse_ino_t parent, const char* name) 
   entry.ino = entry.attr.st_ino;
   if (found->entry->waits != nullptr && found->entry->waits(*found->object)) {
     entry.ino = with_new_alias(entry.ino);
+  } else if (found->entry->retargets) {
+    // The kernel keeps a link's text with its inode, for ever.
+    entry.ino = with_new_alias(entry.ino);
+    entry.entry_timeout = kForEver;
   } else {
     entry.attr_timeout = entry.entry_timeout = kForEver;
   }
@@ -302,6 +306,7 @@ void answer_sized(Reply& reply, const std::string& value, std::size_t size) {
 
 void setxattr(Context& context, Reply reply, fuse_ino_t inode, const char* name, const char* value,
               std::size_t size, int flags) {
+  if (starts_with(name, "system.posix_acl_")) return reply.error(context.core.age().acl_errno);
   if (!kept(name)) return reply.error(EOPNOTSUPP);
   auto& tree = context.core.tree();
   const auto set = tree.set_xattr(resolve(context, inode), name, {value, size}, flags);

@@ -9,12 +9,10 @@
 #include "number.h"
 #include "show.h"
 #include "uevent.h"
+#include "vfio_device.h"
 
 namespace mdevfs::model {
 namespace {
-
-constexpr unsigned kVfioMajor =
-    246;  // the first of the kernel's dynamic majors to be free on the recorded machine
 
 Device& device_of(Object& object) {
   return static_cast<Device&>(object);
@@ -25,41 +23,29 @@ Node self_of(Object& object) {
 
 std::string uevent_text(const Object& object) {
   const auto& device = static_cast<const Device&>(object);
-  return device.has_driver ? fmt::format("DRIVER={}\n", device.driver().name()) : std::string{};
+  return device.has_driver ? fmt::format("DRIVER={}\n", device.bus_driver().name()) : std::string{};
 }
 
-// uevent_show. On 6.1.192 it takes the device's lock, and so waits for a probe or a driver's remove in
-// progress.
+// uevent_show. Where it takes the device's lock, it waits for a probe or a driver's remove in progress.
 Result<std::string> show_uevent(Object& object, Slot) {
+  if (!object.core.age().uevent_waits) return uevent_text(object);
   const Lock lock(device_of(object).device_lock);
   return uevent_text(object);
 }
 
-// remove_store. The file is taken away before anything is checked, and does not come back.
+// remove_store. The file is taken away before anything is checked; on old ages it comes back when that fails.
 Result<void> store_remove(Object& object, Slot, std::string_view text) {
   const auto value = parse_unsigned(text);
-  if (!value) return std::unexpected(value.error());
-  if (*value == 0 || !object.core.tree().take_away_self(object, Device::kRemove)) return {};
-  return object.core.remove(device_of(object));
+  if (!value) return fail(EINVAL);
+  Tree& tree = object.core.tree();
+  if (*value == 0 || !tree.take_away_self(object, Device::kRemove)) return {};
+  const auto removed = object.core.remove(device_of(object));
+  if (!removed && object.core.age().remove_comes_back) tree.come_back(object, Device::kRemove, Device::kBase);
+  return removed;
 }
 
-std::string number_of(const Object& object) {
-  return fmt::format("{}", static_cast<const Device&>(object).vfio_number);
-}
-std::string vfio_name_of(const Object& object) {
-  return "vfio" + number_of(object);
-}
-
-Result<std::string> show_vfio_group_dev(Object& object, Slot) {
-  return fmt::format("{}:{}\n", kVfioMajor, device_of(object).vfio_number);
-}
-
-std::string vfio_group_uevent_text(const Object& object) {
-  const unsigned number = static_cast<const Device&>(object).vfio_number;
-  return fmt::format("MAJOR={}\nMINOR={}\nDEVNAME=vfio/{}\n", kVfioMajor, number, number);
-}
-Result<std::string> show_vfio_group_uevent(Object& object, Slot) {
-  return vfio_group_uevent_text(object);
+std::string iommu_group_of(const Object& object) {
+  return vfio_group_name_of<Device>(object);
 }
 
 // kernel/debug/mdevfs/vfio/G: an open descriptor of it is an open vfio descriptor of the device.
@@ -87,12 +73,12 @@ void define_directory(Schema& schema) {
                   .mode = kDirectoryMode,
                   .place =
                       [](Object& o) {
-                        return Node{device_of(o).type->parent->device.get(), Slot::parent_device_directory};
+                        return Node{device_of(o).type->parent->device.get(), Slot::host_device_directory};
                       },
                   .subsystem = always<"mdev">,
                   .uevent_text = uevent_text});
   schema.add(Slot::device_driver, link("driver", Device::kDriverLinks, in, [](Object& o) {
-               return Node{&device_of(o).driver(), Slot::driver_directory};
+               return Node{&device_of(o).bus_driver(), Slot::driver_directory};
              }));
   schema.add(Slot::device_iommu_group, link("iommu_group", Device::kVfio, in,
                                             [](Object& o) { return Node{&o, Slot::iommu_group_directory}; }));
@@ -108,34 +94,15 @@ void define_directory(Schema& schema) {
       Slot::device_bus_link,
       link_elsewhere(
           Device::kBase, [](Object& o) { return Node{&o.core.root(), Slot::bus_mdev_devices}; }, self_of));
-  schema.add(Slot::device_driver_link,
-             link_elsewhere(
-                 Device::kDriverLinks,
-                 [](Object& o) { return Node{&device_of(o).driver(), Slot::driver_directory}; }, self_of));
+  schema.add(
+      Slot::device_driver_link,
+      link_elsewhere(
+          Device::kDriverLinks,
+          [](Object& o) { return Node{&device_of(o).bus_driver(), Slot::driver_directory}; }, self_of));
   schema.add(Slot::device_type_link,
              link_elsewhere(
                  Device::kTypeLinks,
                  [](Object& o) { return Node{device_of(o).type.get(), Slot::type_devices}; }, self_of));
-}
-
-void define_vfio_device(Schema& schema) {
-  constexpr Slot in = Slot::device_vfio;
-  schema.add(Slot::device_vfio_dev, directory("vfio-dev", Device::kVfio, Slot::device_directory));
-  schema.add(in, {.kind = Kind::directory,
-                  .mode = kDirectoryMode,
-                  .part = Device::kVfio,
-                  .directory = Slot::device_vfio_dev,
-                  .name_of = vfio_name_of,
-                  .subsystem = always<"vfio-dev">});
-  schema.add(Slot::device_vfio_device, link("device", Device::kVfio, in, self_of));
-  const auto class_node = [](Object& o) { return Node{&o.core.vfio_dev_class(), Slot::class_directory}; };
-  schema.add(Slot::device_vfio_subsystem, link("subsystem", Device::kVfio, in, class_node));
-  schema.add(Slot::device_vfio_uevent, file("uevent", 0644, Device::kVfio, in, show_text<"">, store_uevent));
-  schema.add_power(in, Slot::device_vfio_power, Device::kVfio);
-  schema.add(
-      Slot::device_vfio_class_link,
-      link_elsewhere(
-          Device::kVfio, class_node, [](Object& o) { return Node{&o, Slot::device_vfio}; }, vfio_name_of));
 }
 
 void define_iommu_group(Schema& schema) {
@@ -143,42 +110,28 @@ void define_iommu_group(Schema& schema) {
   schema.add(in, {.kind = Kind::directory,
                   .mode = kDirectoryMode,
                   .part = Device::kVfio,
-                  .name_of = number_of,
+                  .name_of = iommu_group_of,
                   .place = [](Object& o) { return Node{&o.core.root(), Slot::kernel_iommu_groups}; }});
   schema.add(Slot::iommu_group_devices, directory("devices", Device::kVfio, in));
   Entry member = link("", Device::kVfio, Slot::iommu_group_devices, self_of);
   schema.add(Slot::iommu_group_device_link, std::move(member));
-  schema.add(Slot::iommu_group_name, file("name", 0444, Device::kVfio, in, show_text<"vfio-noiommu\n">));
+  Entry name = file("name", 0444, Device::kVfio, in, show_text<"vfio-noiommu\n">);
+  name.in_age = &KernelAge::iommu_group_has_name;
+  schema.add(Slot::iommu_group_name, std::move(name));
   schema.add(Slot::iommu_group_reserved_regions,
              file("reserved_regions", 0444, Device::kVfio, in, show_text<"">));
-  schema.add(Slot::iommu_group_type,
-             file("type", 0644, Device::kVfio, in, show_text<"unknown\n">, store_iommu_group_type));
+  Entry type = file("type", 0644, Device::kVfio, in, show_text<"unknown\n">, store_iommu_group_type);
+  type.mode_of_age = &KernelAge::iommu_group_type_mode;
+  schema.add(Slot::iommu_group_type, std::move(type));
 }
 
-void define_vfio_group(Schema& schema) {
-  constexpr Slot in = Slot::vfio_group_directory;
-  schema.add(in, {.kind = Kind::directory,
-                  .mode = kDirectoryMode,
-                  .part = Device::kVfio,
-                  .name_of = number_of,
-                  .place = [](Object& o) { return Node{device_of(o).vfio_glue.get(), Slot::glue_directory}; },
-                  .subsystem = always<"vfio">,
-                  .uevent_text = vfio_group_uevent_text});
-  const auto class_node = [](Object& o) { return Node{&o.core.vfio_class(), Slot::class_directory}; };
-  schema.add(Slot::vfio_group_dev, file("dev", 0444, Device::kVfio, in, show_vfio_group_dev));
-  schema.add(Slot::vfio_group_subsystem, link("subsystem", Device::kVfio, in, class_node));
-  schema.add(Slot::vfio_group_uevent,
-             file("uevent", 0644, Device::kVfio, in, show_vfio_group_uevent, store_uevent));
-  schema.add_power(in, Slot::vfio_group_power, Device::kVfio);
-  schema.add(Slot::vfio_group_class_link,
-             link_elsewhere(
-                 Device::kVfio, class_node, [](Object& o) { return Node{&o, Slot::vfio_group_directory}; },
-                 number_of));
+void define_vfio(Schema& schema) {
+  VfioEntries<Device, Slot::device_directory, Slot::device_vfio_dev>::define(schema, Device::kVfioParts);
   schema.add(Slot::debug_vfio,
              {.kind = Kind::file,
               .mode = 0600,
               .part = Device::kVfio,
-              .name_of = number_of,
+              .name_of = iommu_group_of,
               .place = [](Object& o) { return Node{&o.core.root(), Slot::kernel_debug_mdevfs_vfio}; },
               .show = show_debug_vfio,
               .open = open_debug_vfio,
@@ -189,8 +142,12 @@ void define_vfio_group(Schema& schema) {
 }  // namespace
 
 void Device::print(Level level, std::string_view text) const {
-  const std::string_view driver_string = has_driver ? std::string_view(driver().info.name) : "mdev";
+  const std::string_view driver_string = has_driver ? std::string_view(bus_driver().info.name) : "mdev";
   core.log().print(level, fmt::format("{} {}: {}", driver_string, name(), text));
+}
+
+Driver& Device::bus_driver() const {
+  return core.age().vfio_mdev_binds ? *core.vfio_mdev() : driver();
 }
 
 const ExtraEntries* Device::extra() const {
@@ -200,9 +157,8 @@ const ExtraEntries* Device::extra() const {
 void define_device(Schema& schema) {
   schema.begin(Slot::device_directory);
   define_directory(schema);
-  define_vfio_device(schema);
   define_iommu_group(schema);
-  define_vfio_group(schema);
+  define_vfio(schema);
 }
 
 }  // namespace mdevfs::model

@@ -25,9 +25,11 @@ class Device final : public Object {
   static constexpr Part kBase = 1;         // power, subsystem, uevent; its link on the bus
   static constexpr Part kRemove = 2;       // remove, which can be taken away alone
   static constexpr Part kDriverLinks = 3;  // driver, and its link in the driver's directory
-  static constexpr Part kVfio = 4;         // iommu_group, vfio-dev, and both groups
+  static constexpr Part kVfio = 4;         // iommu_group, and both groups
   static constexpr Part kGroups = 5;       // the driver's attribute groups
   static constexpr Part kTypeLinks = 6;    // mdev_type, and its link in the type's directory
+  static constexpr Part kVfioDevice = 7;   // vfio-dev
+  static constexpr VfioParts kVfioParts{kVfio, kVfioDevice};
 
   Device(Core& owner, std::shared_ptr<Type> its_type, const Uuid& its_uuid)
       : Object(owner),
@@ -39,6 +41,9 @@ class Device final : public Object {
   std::uint32_t name_hash() const override { return name_hash_; }
   const ExtraEntries* extra() const override;
   Driver& driver() const { return *type->parent->driver; }
+  // What it is bound to, if it is: that driver, or vfio_mdev. Of the latter, only where vfio_mdev has been
+  // loaded once.
+  Driver& bus_driver() const;
   // A line in the kernel log, as dev_info() and the like begin it: with the driver's name and the device's.
   void print(Level level, std::string_view text) const;
 
@@ -47,12 +52,11 @@ class Device final : public Object {
 
   // The kernel's device_lock: held over probe and over the driver's remove.
   Mutex device_lock{Rank::device};
+  bool dead GUARDED_BY(device_lock) = false;  // on its way out: it is not bound any more
   // dev->driver: set before probe, cleared after the driver's remove. Looked at without the lock where the
   // kernel does (unbind), under it where it matters.
   std::atomic<bool> has_driver{false};
-  // The numbers of its iommu group and vfio device; set before kVfio appears.
-  unsigned vfio_number = 0;
-  std::shared_ptr<GlueDirectory> vfio_glue;
+  VfioDevice vfio;  // set before kVfio appears
   // Between the end of its creation and the beginning of its removal. Set without unreg_sem's help by the
   // creator, cleared by the one remover that may go on.
   bool active GUARDED_BY(mdev_list_lock) = false;

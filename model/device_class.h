@@ -49,4 +49,17 @@ class DeviceClass final : public Object {
   std::shared_ptr<GlueDirectory> glue_ GUARDED_BY(kernfs_rwsem);
 };
 
+// What vfio numbers on a device that is given to it (vfio_device.h).
+struct VfioDevice {
+  unsigned number = 0;       // of the vfio device, and the minor of its group's character device
+  unsigned iommu_group = 0;  // the vfio group is called the same
+  std::shared_ptr<GlueDirectory> glue = nullptr;
+};
+
+// The parts of the owner that it is shown by.
+struct VfioParts {
+  Part group;
+  Part device;
+};
+
 }  // namespace mdevfs::model

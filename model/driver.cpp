@@ -15,10 +15,8 @@ Driver& driver_of(Object& object) {
   return static_cast<Driver&>(object);
 }
 
-// The bus matches no device with any driver (mdev_bus_match is always false on 6.1): bind cannot work, and an
-// unbound device stays so.
-Result<void> store_bind(Object&, Slot, std::string_view) {
-  return fail(ENODEV);
+Result<void> store_bind(Object& object, Slot, std::string_view text) {
+  return object.core.bind(driver_of(object), text);
 }
 
 Result<void> store_unbind(Object& object, Slot, std::string_view text) {
@@ -51,7 +49,9 @@ Driver::Driver(Core& owner, std::shared_ptr<Module> owner_module, DriverInfo dri
     return add_extra(group_entries_, std::move(entry));
   };
   for (const AttributeGroup& group : info.groups) {
-    const Slot in = add(directory(group.name, Device::kGroups, Slot::device_directory), nullptr);
+    const Slot in = group.name.empty()
+                        ? Slot::device_directory
+                        : add(directory(group.name, Device::kGroups, Slot::device_directory), nullptr);
     for (const DeviceAttribute& attribute : group.attributes) {
       add(file(attribute.name, attribute.mode, Device::kGroups, in, show_attribute, store_attribute),
           &attribute);

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "host_device.h"
 #include "object.h"
 
 namespace mdevfs::model {
@@ -20,10 +21,13 @@ class Schema;
 class Type;
 void define_driver(Schema& schema);
 
-// A file of a driver's own on its devices, in a named group (a directory of the device).
+// A file of a driver's own on its devices.
 struct DeviceAttribute {
   std::string name;
-  mode_t mode = 0444;
+  mode_t mode = 0444;  // checked by the kernel, not here
+  // The text with its newline; what was written, up to a page. Null: EIO. Any errno. Several at once, between
+  // a probe that succeeded and the beginning of the driver's remove, which waits until nobody is inside: so
+  // neither may take the device's lock.
   Result<std::string> (*show)(Device&) = nullptr;
   Result<void> (*store)(Device&, std::string_view) = nullptr;
   // Instead of both: a text that each device has of its own, and keeps what is written to it.
@@ -31,23 +35,29 @@ struct DeviceAttribute {
 };
 
 struct AttributeGroup {
-  std::string name;
+  std::string name;  // the directory of the device that they are in; empty: the device's own
   std::vector<DeviceAttribute> attributes;
 };
 
 struct DriverInfo {
-  std::string name;
-  std::string device_api;
+  std::string name;            // its directory in bus/mdev/drivers
+  std::string device_api;      // what the types' device_api shows
   bool uses_vfio = true;       // its devices get an iommu group and a vfio device
   bool counts_itself = false;  // it has a get_available of its own; otherwise the core counts per parent
   unsigned max_instances = 0;  // from which the core counts
-  bool waits = true;    // may probe or remove take long? (only a hint, for more concurrency at more cost)
-  bool traces = false;  // each probe and remove has its lines in the log
+  int full_errno = ENOSPC;  // what the driver answers on ages on which the core does not, and it does instead
+  bool waits = true;        // may probe or remove take long? (only a hint, for more concurrency at more cost)
+  bool traces = false;      // each probe and remove has its lines in the log
   std::vector<AttributeGroup> groups;
+  // Files on its parents while they are registered, on ages that have such; of HostDevice::kParentGroups. For
+  // who adds the parent device.
+  std::vector<HostAttribute> parent_files = {};
 };
 
-// Thread-safety: as Object; the virtual functions are called from any thread, several at once, with no lock
-// of the model held but the device's own and the parent's unreg_sem (shared).
+// Thread-safety: as Object; the virtual functions are called from any thread, several at once. probe,
+// begin_remove and remove are called with the device's own lock held and, but for an unbind, the parent's
+// unreg_sem (shared, or by its unregistration exclusively): they may take locks of Rank::backend and later
+// ones only, and create, remove or register nothing.
 class Driver : public Object {
  public:
   Driver(Core& owner, std::shared_ptr<Module> owner_module, DriverInfo driver_info);
@@ -56,15 +66,20 @@ class Driver : public Object {
   Members* members(Slot slot) final { return slot == Slot::driver_directory ? &bound_ : nullptr; }
 
   // May block. An errno of any number, or nothing: the device works. 517 reaches the caller as EAGAIN. A
-  // negative number stands for a driver that mistakes the sign: it has failed too, and the log shows it.
+  // negative number stands for a driver that mistakes the sign: it has failed too, and the log shows it. What
+  // it throws is EIO. Not 0.
   virtual Result<void> probe(Device& device) = 0;
-  // The beginning of its remove, before the vfio device goes: for drivers that have something to say there.
+  // The beginning of its remove, before the vfio device goes and its users are waited for: for drivers that
+  // have something to say there.
   virtual void begin_remove(Device&) noexcept {}
-  // May block. Gives back what probe took.
+  // May block. Gives back what probe took; once for each probe that succeeded, but for those whose remove was
+  // said to be refused (kernel/debug/mdevfs/P/fail_remove).
   virtual void remove(Device& device) noexcept = 0;
-  // How many devices of the type fit still; nullopt: the core counts. Must not block.
+  // How many devices of the type fit still; nullopt: the core counts. A value if and only if counts_itself.
+  // Called with no lock of the model held; must not block.
   virtual std::optional<unsigned> get_available(const Type&) { return std::nullopt; }
-  // The text of the type's `description`; nullopt: there is no such file.
+  // The text of the type's `description`, without a newline; nullopt: there is no such file, and that is the
+  // same as long as the type is registered. Called with the whole tree locked too: takes no lock at all.
   virtual std::optional<std::string> show_description(const Type&) { return std::nullopt; }
 
   // The entries of the groups on a device, in slots of the device's own.

@@ -24,12 +24,13 @@
 namespace mdevfs::model {
 
 class Object;
+struct KernelAge;
 
 enum class Kind : std::uint8_t { none, directory, file, link };
 
 using Part = std::uint8_t;
 inline constexpr Part kSelf = 0;  // every object's first part: the directory it is
-inline constexpr unsigned kParts = 8;
+inline constexpr unsigned kParts = 10;
 
 // A node of the tree: an object's slot. Null object: nothing (any more).
 struct Node {
@@ -38,10 +39,14 @@ struct Node {
   friend bool operator==(const Node&, const Node&) = default;
 };
 
+inline constexpr std::uint64_t kAttributeSize = 4096;  // st_size of a sysfs attribute, whatever it holds
+
 struct Entry {
   Kind kind = Kind::none;
   mode_t mode = 0;
   Part part = kSelf;
+  bool KernelAge::* in_age = nullptr;         // null: on all ages
+  mode_t KernelAge::* mode_of_age = nullptr;  // null: `mode`
   Slot slot = Slot::none;
   Slot owner = Slot::none;      // the first slot of the kind of object that has it; none: it is an extra one
   Slot directory = Slot::none;  // the slot of the same object that holds it; none: `place` says where it is
@@ -49,8 +54,10 @@ struct Entry {
   std::string (*name_of)(const Object&) = nullptr;
   Node (*place)(Object&) = nullptr;                      // the directory of another object that holds it
   Node (*target)(Object&) = nullptr;                     // links: the node they point to
+  bool retargets = false;                                // links: another target when it comes back
   Result<std::string> (*show)(Object&, Slot) = nullptr;  // files: null, reading is EIO; links: a fixed text
   Result<void> (*store)(Object&, Slot, std::string_view) = nullptr;  // files; null: writing is EIO
+  std::uint64_t size = kAttributeSize;                               // files
   bool (*waits)(Object&) = nullptr;                                  // files: may a store take long? null: no
   std::string (*subsystem)(const Object&) = nullptr;    // directories with uevents: the SUBSYSTEM they are of
   std::string (*uevent_text)(const Object&) = nullptr;  // and the keys that all its events have, a line each

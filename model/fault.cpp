@@ -13,7 +13,7 @@
 namespace mdevfs::model {
 
 // should_fail: each condition lets the call through before the next is looked at.
-std::optional<Errno> Fault::should_fail() {
+std::optional<Errno> FaultPoint::should_fail() {
   const Lock lock(lock_);
   if (knobs_.times == 0) return std::nullopt;
   if (knobs_.space > 1) {
@@ -26,12 +26,12 @@ std::optional<Errno> Fault::should_fail() {
   return Errno{static_cast<int>(knobs_.error)};
 }
 
-std::int64_t Fault::knob(std::int64_t Knobs::* which) const {
+std::int64_t FaultPoint::knob(std::int64_t Knobs::* which) const {
   const Lock lock(lock_);
   return knobs_.*which;
 }
 
-void Fault::set_knob(std::int64_t Knobs::* which, std::int64_t value) {
+void FaultPoint::set_knob(std::int64_t Knobs::* which, std::int64_t value) {
   const Lock lock(lock_);
   knobs_.*which = value;
 }
@@ -40,8 +40,8 @@ namespace {
 
 constexpr std::int64_t kLargestErrno = 4095;  // MAX_ERRNO
 
-ParentDevice& device_of(Object& object) {
-  return static_cast<ParentDevice&>(object);
+HostDevice& device_of(Object& object) {
+  return static_cast<HostDevice&>(object);
 }
 
 // A number as parse_unsigned takes it, with a sign where there may be one. EINVAL: another text, or beyond
@@ -56,17 +56,19 @@ Result<std::int64_t> parse_between(std::string_view text, std::int64_t least, st
   return value;
 }
 
-template <auto kKnob>
+using Knobs = FaultPoint::Knobs;
+
+template <FaultPoint Fault::* kPoint, std::int64_t Knobs::* kKnob>
 Result<std::string> show_knob(Object& object, Slot) {
-  return fmt::format("{}\n", device_of(object).fault.knob(kKnob));
+  return fmt::format("{}\n", (device_of(object).fault.*kPoint).knob(kKnob));
 }
 
-template <auto kKnob, std::int64_t kLeast, std::int64_t kMost>
+template <FaultPoint Fault::* kPoint, std::int64_t Knobs::* kKnob, std::int64_t kLeast, std::int64_t kMost>
 Result<void> store_knob(Object& object, Slot, std::string_view text) {
   const auto value = parse_between(text, kLeast, kMost);
   if (!value) return std::unexpected(value.error());
-  if (kKnob == &Fault::Knobs::error && *value == 0) return fail(EINVAL);
-  device_of(object).fault.set_knob(kKnob, *value);
+  if (kKnob == &Knobs::error && *value == 0) return fail(EINVAL);
+  (device_of(object).fault.*kPoint).set_knob(kKnob, *value);
   return {};
 }
 
@@ -84,33 +86,48 @@ Result<void> store_delay(Object& object, Slot, std::string_view text) {
   return {};
 }
 
-template <auto kKnob, std::int64_t kLeast, std::int64_t kMost>
-Entry knob_file(const char* name) {
-  return file(name, 0600, ParentDevice::kDebug, Slot::debug_fail_probe, show_knob<kKnob>,
-              store_knob<kKnob, kLeast, kMost>);
+template <FaultPoint Fault::* kPoint, std::int64_t Knobs::* kKnob, std::int64_t kLeast, std::int64_t kMost>
+Entry knob_file(const char* name, Slot in) {
+  return file(name, 0600, HostDevice::kDebug, in, show_knob<kPoint, kKnob>,
+              store_knob<kPoint, kKnob, kLeast, kMost>);
+}
+
+// A directory and its knobs, in slots that follow one another.
+template <FaultPoint Fault::* kPoint>
+void define_point(Schema& schema, Slot first, const char* name, bool KernelAge::* in_age) {
+  Entry entries[] = {
+      directory(name, HostDevice::kDebug, Slot::debug_parent),
+      knob_file<kPoint, &Knobs::error, -kLargestErrno, kLargestErrno>("errno", first),
+      knob_file<kPoint, &Knobs::interval, 0, INT64_MAX>("interval", first),
+      knob_file<kPoint, &Knobs::probability, 0, INT64_MAX>("probability", first),
+      knob_file<kPoint, &Knobs::space, 0, INT64_MAX>("space", first),
+      knob_file<kPoint, &Knobs::times, -1, INT64_MAX>("times", first),
+  };
+  Slot slot = first;
+  for (Entry& entry : entries) {
+    entry.in_age = in_age;
+    schema.add(slot, std::move(entry));
+    slot = slot + 1;
+  }
 }
 
 template <auto kDelay>
 Entry delay_file(const char* name) {
-  return file(name, 0600, ParentDevice::kDebug, Slot::debug_parent, show_delay<kDelay>, store_delay<kDelay>);
+  return file(name, 0600, HostDevice::kDebug, Slot::debug_parent, show_delay<kDelay>, store_delay<kDelay>);
 }
 
 }  // namespace
 
-// Part of ParentDevice's table.
+// Part of HostDevice's table.
 void define_debug(Schema& schema) {
-  using Knobs = Fault::Knobs;
   schema.add(
       Slot::debug_parent,
-      {.kind = Kind::directory, .mode = kDirectoryMode, .part = ParentDevice::kDebug, .place = [](Object& o) {
+      {.kind = Kind::directory, .mode = kDirectoryMode, .part = HostDevice::kDebug, .place = [](Object& o) {
          return Node{&o.core.root(), Slot::kernel_debug_mdevfs};
        }});
-  schema.add(Slot::debug_fail_probe, directory("fail_probe", ParentDevice::kDebug, Slot::debug_parent));
-  schema.add(Slot::debug_fail_probe_errno, knob_file<&Knobs::error, -kLargestErrno, kLargestErrno>("errno"));
-  schema.add(Slot::debug_fail_probe_interval, knob_file<&Knobs::interval, 0, INT64_MAX>("interval"));
-  schema.add(Slot::debug_fail_probe_probability, knob_file<&Knobs::probability, 0, INT64_MAX>("probability"));
-  schema.add(Slot::debug_fail_probe_space, knob_file<&Knobs::space, 0, INT64_MAX>("space"));
-  schema.add(Slot::debug_fail_probe_times, knob_file<&Knobs::times, -1, INT64_MAX>("times"));
+  define_point<&Fault::fail_probe>(schema, Slot::debug_fail_probe, "fail_probe", nullptr);
+  define_point<&Fault::fail_remove>(schema, Slot::debug_fail_remove, "fail_remove",
+                                    &KernelAge::driver_may_refuse_remove);
   schema.add(Slot::debug_probe_delay_ms, delay_file<&Fault::probe_delay_ms>("probe_delay_ms"));
   schema.add(Slot::debug_remove_delay_ms, delay_file<&Fault::remove_delay_ms>("remove_delay_ms"));
 }

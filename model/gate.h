@@ -2,7 +2,8 @@
 //
 // A gate is kernfs's active reference: a show or store passes through it and is inside until it returns; the
 // one who takes a node away closes the gate and waits until nobody is inside. What comes after finds it
-// closed and answers ENODEV. A closed gate never opens again, as a removed node never comes back.
+// closed and answers ENODEV. A removed node never comes back; where another one takes its place (a module
+// that is loaded again), the gate opens for those who know it by its new generation.
 //
 // UnregSem is the same thing seen as the kernel's unreg_sem: create and remove hold it shared, by try only;
 // unregistration holds it exclusively and, from the moment it starts to wait, no try succeeds.
@@ -30,6 +31,22 @@ class Gate {
     if (state_.fetch_sub(1, std::memory_order_acq_rel) < 0) state_.notify_all();
   }
 
+  // Which node of its place it is the gate of.
+  std::uint32_t generation() const noexcept { return generation_.load(std::memory_order_acquire); }
+  [[nodiscard]] bool try_enter(std::uint32_t generation) noexcept {
+    if (!try_enter()) return false;
+    if (generation == this->generation()) return true;
+    leave();
+    return false;
+  }
+  // The place has another node now. Who waits for the old one to be empty is let go.
+  void open() noexcept {
+    if (state_.load(std::memory_order_acquire) >= 0) return;
+    generation_.fetch_add(1, std::memory_order_release);
+    state_.fetch_and(~kClosed, std::memory_order_acq_rel);
+    state_.notify_all();
+  }
+
   // kernfs_drain. Several may close; each returns when nobody is inside.
   void close() noexcept { state_.fetch_or(kClosed, std::memory_order_acq_rel); }
   void wait_until_empty() const noexcept { wait_for(kClosed); }
@@ -48,7 +65,8 @@ class Gate {
 
  private:
   void wait_for(std::int32_t wanted) const noexcept {
-    for (std::int32_t state = state_.load(std::memory_order_acquire); state != wanted;
+    const std::uint32_t mine = generation();
+    for (std::int32_t state = state_.load(std::memory_order_acquire); state != wanted && mine == generation();
          state = state_.load(std::memory_order_acquire)) {
       state_.wait(state, std::memory_order_acquire);
     }
@@ -58,6 +76,7 @@ class Gate {
   static constexpr std::int32_t kClosed = INT32_MIN;
   static constexpr std::int32_t kTaking = 1 << 30;
   std::atomic<std::int32_t> state_{0};
+  std::atomic<std::uint32_t> generation_{0};
 };
 
 // Thread-safety: all functions from any thread; down_write once in its life.

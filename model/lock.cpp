@@ -18,7 +18,7 @@ SharedMutex::SharedMutex(Rank rank) : rank_(rank) {
   pthread_rwlockattr_destroy(&attributes);
 }
 
-#ifndef NDEBUG
+#if MDEVFS_CHECKED_LOCKS
 namespace {
 thread_local std::uint32_t held = 0;  // one bit a rank
 }

@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <mutex>
 
+#include "model/build.h"
+
 #if defined(__clang__)
 #define MDEVFS_TSA(x) __attribute__((x))
 #else
@@ -34,29 +36,33 @@ namespace mdevfs::model {
 
 // The order in which one thread may take locks, outermost first.
 enum class Rank : std::uint8_t {
-  open_file = 1,  // one descriptor's reads and writes
-  units,          // the items of kernel/config/mdevfs
-  plug,           // a unit's parents, one by one, against the whole unit
-  control,        // what a unit is, and whether it is live
-  group,          // the items of one group of its settings
-  module,         // loading and unloading backends
-  unreg_sem,      // one parent's creates and removes against its unregistration
-  device,         // a device's probe, remove, unbind (the kernel's device_lock)
-  mdev_list,      // UUIDs and the core's counters
-  backend,        // a backend's own resources
-  vfio,           // open vfio descriptors
-  kernfs,         // the tree: what is shown where, attributes
-  registry,       // object ids
-  notifier,       // the queue to the kernel
-  log,            // the kernel log: a leaf
+  open_file = 1,     // one descriptor's reads and writes
+  units,             // the items of kernel/config/mdevfs
+  plug,              // a unit's parents, one by one, against the whole unit
+  control,           // what a unit is, and whether it is live
+  group,             // the items of one group of its settings
+  host_device,       // a parent device's binding to a driver of its bus (the kernel's device_lock)
+  virtual_function,  // the same of a device that comes and goes with another one, whose lock is held
+                     // meanwhile
+  module,            // loading and unloading backends
+  turn,              // one parent's creates and removes against each other, on old ages
+  unreg_sem,         // one parent's creates and removes against its unregistration
+  device,            // a device's probe, remove, unbind (the kernel's device_lock)
+  mdev_list,         // UUIDs and the core's counters
+  backend,           // a backend's own resources
+  vfio,              // open vfio descriptors
+  kernfs,            // the tree: what is shown where, attributes
+  registry,          // object ids
+  notifier,          // the queue to the kernel
+  log,               // the kernel log: a leaf
 };
 
-#ifdef NDEBUG
-inline void rank_taken(Rank) {}
-inline void rank_released(Rank) {}
-#else
+#if MDEVFS_CHECKED_LOCKS
 void rank_taken(Rank rank);
 void rank_released(Rank rank);
+#else
+inline void rank_taken(Rank) {}
+inline void rank_released(Rank) {}
 #endif
 
 class CAPABILITY("mutex") Mutex {

@@ -18,6 +18,9 @@ const ModuleInfo& info_of(Object& object) {
 Result<std::string> show_coresize(Object& object, Slot) {
   return fmt::format("{}\n", info_of(object).coresize);
 }
+Result<std::string> show_import_ns(Object& object, Slot) {
+  return info_of(object).import_ns + "\n";
+}
 Result<std::string> show_srcversion(Object& object, Slot) {
   return info_of(object).srcversion + "\n";
 }
@@ -70,6 +73,9 @@ void define_module(Schema& schema) {
   schema.add(Slot::module_coresize, file("coresize", 0444, kSelf, in, show_coresize));
   schema.add(Slot::module_drivers, directory("drivers", Module::kDrivers, in));
   schema.add(Slot::module_holders, directory("holders", kSelf, in));
+  Entry import_ns = file("import_ns", 0444, Module::kImportNs, in, show_import_ns);
+  import_ns.in_age = &KernelAge::import_ns;
+  schema.add(Slot::module_import_ns, std::move(import_ns));
   schema.add(Slot::module_initsize, file("initsize", 0444, kSelf, in, show_text<"0\n">));
   schema.add(Slot::module_initstate, file("initstate", 0444, kSelf, in, show_text<"live\n">));
   schema.add(Slot::module_notes, directory("notes", kSelf, in));

@@ -29,7 +29,9 @@ struct ModuleInfo {
   std::string version = {};     // empty: the file is not there
   std::string srcversion = {};  // empty: the file is not there
   std::vector<ModuleParameter> parameters = {};
-  std::string farewell = {};  // what its exit function prints at its end; empty: nothing
+  bool uses_mdev = true;       // it is one of mdev's holders, and needs it and vfio
+  std::string import_ns = {};  // empty: the file is not there
+  std::string farewell = {};   // what its exit function prints at its end; empty: nothing
 };
 
 // Thread-safety: as Object.
@@ -40,6 +42,7 @@ class Module final : public Object {
   static constexpr Part kSrcversion = 3;  // `srcversion`
   static constexpr Part kParameters = 4;  // `parameters`
   static constexpr Part kHolder = 5;      // the link in module/mdev/holders
+  static constexpr Part kImportNs = 6;    // `import_ns`
 
   Module(Core& owner, ModuleInfo module_info);
   Slot self() const override { return Slot::module_directory; }

@@ -30,6 +30,7 @@ Result<unsigned long> parse_unsigned(std::string_view text) {
   const int base = take_base(text);
   unsigned long value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
+  if (error == std::errc::result_out_of_range) return fail(ERANGE);
   if (error != std::errc{} || end != text.data() + text.size()) return fail(EINVAL);
   return value;
 }

@@ -10,8 +10,7 @@
 namespace mdevfs::model {
 
 // The text up to its first NUL: an optional `+`, digits in base 10, 16 (`0x`) or 8 (leading `0`), at most one
-// newline. EINVAL for anything else, too big a number included: kstrtoul's ERANGE never reaches a client,
-// as remove_store answers EINVAL to every failure.
+// newline. ERANGE: too big a number, whatever follows it. EINVAL: anything else.
 Result<unsigned long> parse_unsigned(std::string_view text);
 
 }  // namespace mdevfs::model

@@ -19,6 +19,10 @@ const Entry& Object::extra_entry(Slot slot) const {
   return Schema::get().at(self(), slot);
 }
 
+bool Object::has(const Entry& entry) const {
+  return core.age().*entry.in_age;
+}
+
 Extras& Object::extras() {
   if (!extras_) extras_ = std::make_unique<Extras>();
   return *extras_;

@@ -72,6 +72,10 @@ class Object : public std::enable_shared_from_this<Object> {
     return extra_entry(slot);
   }
   bool shows(Part part) const REQUIRES_SHARED(kernfs_rwsem) { return (shown_ >> part) & 1U; }
+  // The same of one entry, which not all ages have.
+  bool shows(const Entry& entry) const REQUIRES_SHARED(kernfs_rwsem) {
+    return shows(entry.part) && (entry.in_age == nullptr || has(entry));
+  }
   Gate& gate(Part part) { return gates_[part]; }
 
   // Has the kernel been told of this node? Only then can it hold a name or attributes that must be
@@ -93,12 +97,13 @@ class Object : public std::enable_shared_from_this<Object> {
  private:
   friend class Tree;
   const Entry& extra_entry(Slot slot) const;
+  bool has(const Entry& entry) const;
 
   static constexpr unsigned kSeenBits = 128;
   std::atomic<std::uint64_t>& word(Slot slot) noexcept { return seen_[(index(slot) / 64) % seen_.size()]; }
   static std::uint64_t bit(Slot slot) noexcept { return std::uint64_t{1} << (index(slot) % 64); }
 
-  std::uint8_t shown_ GUARDED_BY(kernfs_rwsem) = 0;
+  std::uint16_t shown_ GUARDED_BY(kernfs_rwsem) = 0;
   std::array<Gate, kParts> gates_;
   std::array<std::atomic<std::uint64_t>, kSeenBits / 64> seen_{};
   std::unique_ptr<Extras> extras_ GUARDED_BY(kernfs_rwsem);

@@ -18,11 +18,9 @@ Type& type_of(Object& object) {
 Parent& parent_of(Object& object) {
   return static_cast<Parent&>(object);
 }
-ParentDevice& device_of(Object& object) {
-  return static_cast<ParentDevice&>(object);
-}
 
-// available_instances_show: the driver's count, or the core's. Unsigned, also where it was given as -1.
+// available_instances_show: the driver's count, or the core's, which is unsigned also where it was given as
+// -1.
 Result<std::string> show_available_instances(Object& object, Slot) {
   Type& type = type_of(object);
   auto available = type.parent->driver->get_available(type);
@@ -30,6 +28,7 @@ Result<std::string> show_available_instances(Object& object, Slot) {
     const Lock lock(mdev_list_lock);
     available = type.parent->available_instances;
   }
+  if (!object.core.age().core_counts) return fmt::format("{}\n", static_cast<int>(*available));
   return fmt::format("{}\n", *available);
 }
 
@@ -55,38 +54,15 @@ Result<void> store_create(Object& object, Slot, std::string_view text) {
   return object.core.create(type_of(object), *uuid);
 }
 
-std::string class_name_of(const Object& object) {
-  return static_cast<const ParentDevice&>(object).device_class->name();
-}
-
-void define_parent_device(Schema& schema) {
-  constexpr Slot in = Slot::parent_device_directory;
-  schema.begin(in);
-  schema.add(in, {.kind = Kind::directory,
-                  .mode = kDirectoryMode,
-                  .place = [](Object& o) { return Node{device_of(o).glue.get(), Slot::glue_directory}; },
-                  .subsystem = class_name_of});
-  const auto class_node = [](Object& o) {
-    return Node{device_of(o).device_class.get(), Slot::class_directory};
-  };
-  schema.add(Slot::parent_device_subsystem, link("subsystem", kSelf, in, class_node));
-  schema.add(Slot::parent_device_uevent, file("uevent", 0644, kSelf, in, show_text<"">, store_uevent));
-  schema.add_power(in, Slot::parent_device_power, kSelf);
-  schema.add(Slot::parent_device_class_link, link_elsewhere(kSelf, class_node, [](Object& o) {
-               return Node{&o, Slot::parent_device_directory};
-             }));
-  define_debug(schema);
-}
-
 void define_registration(Schema& schema) {
   schema.begin(Slot::parent_types);
   schema.add(Slot::parent_types, {.kind = Kind::directory, .mode = kDirectoryMode, .place = [](Object& o) {
-                                    return Node{parent_of(o).device.get(), Slot::parent_device_directory};
+                                    return Node{parent_of(o).device.get(), Slot::host_device_directory};
                                   }});
   schema.add(Slot::parent_bus_link,
              link_elsewhere(
                  Parent::kBusLink, [](Object& o) { return Node{&o.core.root(), Slot::class_mdev_bus}; },
-                 [](Object& o) { return Node{parent_of(o).device.get(), Slot::parent_device_directory}; },
+                 [](Object& o) { return Node{parent_of(o).device.get(), Slot::host_device_directory}; },
                  [](const Object& o) { return static_cast<const Parent&>(o).device->name(); }));
 }
 
@@ -107,27 +83,25 @@ void define_type(Schema& schema) {
   schema.add(Slot::type_description, file("description", 0444, Type::kDescription, in, show_description));
   schema.add(Slot::type_device_api, file("device_api", 0444, kSelf, in, show_device_api));
   schema.add(Slot::type_devices, directory("devices", kSelf, in));
-  schema.add(Slot::type_name, file("name", 0444, kSelf, in, show_name));
+  schema.add(Slot::type_name, file("name", 0444, Type::kName, in, show_name));
 }
 
 }  // namespace
 
 Type::Type(Core& owner, std::shared_ptr<Parent> its_parent, TypeInfo type_info, unsigned position)
-    : Object(owner), parent(std::move(its_parent)), info(std::move(type_info)), number(position) {}
+    : Object(owner),
+      parent(std::move(its_parent)),
+      info(std::move(type_info)),
+      number(position),
+      name_(parent->device->driver_string() + "-" + info.sysfs_name) {}
 
-// CLASS-NAME: a parent device without a driver and a bus is known by its class (dev_driver_string).
-std::string Type::name() const {
-  return parent->device->device_class->name() + "-" + info.sysfs_name;
-}
-
-Parent::Parent(Core& owner, std::shared_ptr<ParentDevice> its_device, std::shared_ptr<Driver> its_driver)
+Parent::Parent(Core& owner, std::shared_ptr<HostDevice> its_device, std::shared_ptr<Driver> its_driver)
     : Object(owner),
       device(std::move(its_device)),
       driver(std::move(its_driver)),
       available_instances(driver->info.max_instances) {}
 
 void define_parent(Schema& schema) {
-  define_parent_device(schema);
   define_registration(schema);
   define_type(schema);
 }

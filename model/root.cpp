@@ -18,8 +18,8 @@ Result<std::string> show_autoprobe(Object& object, Slot) {
   return static_cast<Root&>(object).drivers_autoprobe ? "1\n" : "0\n";
 }
 
-// drivers_autoprobe_store: only the first byte counts. mdev attaches its driver by itself, so nothing follows
-// from it.
+// drivers_autoprobe_store: only the first byte counts. Nothing follows from it where each device is bound to
+// its parent's driver, which the mdev core does by itself.
 Result<void> store_autoprobe(Object& object, Slot, std::string_view text) {
   static_cast<Root&>(object).drivers_autoprobe = !text.starts_with('0');
   return {};
@@ -66,7 +66,7 @@ Placeholder::Placeholder(Core& owner, Slot in, std::string name, PlaceholderKind
 
 namespace {
 
-void define_bus(Schema& schema) {
+void define_mdev_bus(Schema& schema) {
   constexpr Slot in = Slot::bus_mdev;
   constexpr Part part = Root::kMdev;
   Entry bus = directory("mdev", part, Slot::bus);
@@ -90,9 +90,9 @@ void define_root(Schema& schema) {
     schema.add(slot, directory(name, part, in));
   };
   add(Slot::bus, "bus", Slot::root);
-  define_bus(schema);
+  define_mdev_bus(schema);
   add(Slot::class_, "class", Slot::root);
-  add(Slot::class_mdev_bus, "mdev_bus", Slot::class_, Root::kMdev);
+  add(Slot::class_mdev_bus, "mdev_bus", Slot::class_, Root::kMdevBus);
   add(Slot::devices, "devices", Slot::root);
   add(Slot::devices_virtual, "virtual", Slot::devices);
   add(Slot::kernel, "kernel", Slot::root);

@@ -19,7 +19,8 @@ void define_root(Schema& schema);
 // Thread-safety: as Object.
 class Root final : public Object {
  public:
-  static constexpr Part kMdev = 1;  // bus/mdev and class/mdev_bus, while the module mdev is loaded
+  static constexpr Part kMdev = 1;     // bus/mdev, while the module mdev is loaded
+  static constexpr Part kMdevBus = 2;  // class/mdev_bus, likewise, or from the first parent on
 
   explicit Root(Core& owner) : Object(owner) {}
   Slot self() const override { return Slot::root; }

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The table is put together from the kinds' own tables, which stand beside the code of their objects.
+#include "binding_files.h"
+#include "bus.h"
 #include "configfs.h"
 #include "core.h"
 #include "device.h"
 #include "device_class.h"
 #include "driver.h"
 #include "entry.h"
+#include "host_device.h"
 #include "module.h"
 #include "parent.h"
 #include "root.h"
@@ -23,6 +26,9 @@ Schema::Schema()
   define_module(*this);
   define_device_class(*this);
   define_driver(*this);
+  define_bus(*this);
+  define_host_device(*this);
+  define_binding_files(*this);
   define_parent(*this);
   define_device(*this);
 }

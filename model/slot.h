@@ -54,6 +54,7 @@ enum class Slot : std::uint16_t {
   module_coresize,
   module_drivers,
   module_holders,
+  module_import_ns,
   module_initsize,
   module_initstate,
   module_notes,
@@ -78,22 +79,50 @@ enum class Slot : std::uint16_t {
   driver_unbind,
   driver_module_link,  // module/M/drivers/mdev:N
 
-  // ParentDevice: devices/virtual/C/P. A `power` directory is ten slots in a row.
-  parent_device_directory,
-  parent_device_subsystem,
-  parent_device_uevent,
-  parent_device_power,
-  parent_device_power_end = parent_device_power + 10,
-  parent_device_class_link = parent_device_power_end,  // class/C/P
-  debug_parent,                                        // kernel/debug/mdevfs/P
-  debug_fail_probe,
-  debug_fail_probe_errno,
-  debug_fail_probe_interval,
-  debug_fail_probe_probability,
-  debug_fail_probe_space,
-  debug_fail_probe_times,
-  debug_probe_delay_ms,
+  // Bus: bus/B, of any bus but mdev's.
+  bus_directory,
+  bus_devices,
+  bus_drivers,
+  bus_drivers_autoprobe,
+  bus_drivers_probe,
+  bus_uevent,
+
+  // BusDriver: bus/B/drivers/N.
+  bus_driver_directory,
+  bus_driver_bind,
+  bus_driver_module,
+  bus_driver_uevent,
+  bus_driver_unbind,
+  bus_driver_module_link,  // module/M/drivers/B:N
+
+  // IommuGroup: kernel/iommu_groups/G, of devices that are no mdevs.
+  host_iommu_group_directory,
+  host_iommu_group_devices,
+  host_iommu_group_reserved_regions,
+  host_iommu_group_type,
+
+  // HostDevice: devices/virtual/C/P, devices/pci0000:00/P and the like. A `power` directory is ten slots in a
+  // row; what vfio hangs on a device is in the order of VfioSlot.
+  host_device_directory,
+  host_device_subsystem,
+  host_device_uevent,
+  host_device_power,
+  host_device_power_end = host_device_power + 10,
+  host_device_subsystem_link = host_device_power_end,  // class/C/P or bus/B/devices/P
+  host_device_driver,
+  host_device_driver_link,  // bus/B/drivers/N/P
+  host_device_iommu_group,
+  host_device_iommu_link,  // kernel/iommu_groups/G/devices/P
+  host_device_vfio_dev,
+  host_device_vfio_end = host_device_vfio_dev + 31,
+  debug_parent = host_device_vfio_end,       // kernel/debug/mdevfs/P
+  debug_fail_probe,                          // and its five knobs
+  debug_fail_remove = debug_fail_probe + 6,  // the same
+  debug_probe_delay_ms = debug_fail_remove + 6,
   debug_remove_delay_ms,
+
+  // BindingFiles: files in a HostDevice's directory, with no directory of their own.
+  binding_files,
 
   // Parent: devices/virtual/C/P/mdev_supported_types.
   parent_types,
@@ -118,32 +147,37 @@ enum class Slot : std::uint16_t {
   device_uevent,
   device_power,
   device_power_end = device_power + 10,
-  device_vfio_dev = device_power_end,
-  device_vfio,
-  device_vfio_device,
-  device_vfio_subsystem,
-  device_vfio_uevent,
-  device_vfio_power,
-  device_vfio_power_end = device_vfio_power + 10,
-  device_bus_link = device_vfio_power_end,  // bus/mdev/devices/UUID
-  device_driver_link,                       // bus/mdev/drivers/N/UUID
-  device_type_link,                         // mdev_supported_types/C-t/devices/UUID
-  device_vfio_class_link,                   // class/vfio-dev/vfioI
-  iommu_group_directory,                    // kernel/iommu_groups/G
+  device_bus_link = device_power_end,  // bus/mdev/devices/UUID
+  device_driver_link,                  // bus/mdev/drivers/N/UUID
+  device_type_link,                    // mdev_supported_types/C-t/devices/UUID
+  iommu_group_directory,               // kernel/iommu_groups/G
   iommu_group_devices,
   iommu_group_device_link,
   iommu_group_name,
   iommu_group_reserved_regions,
   iommu_group_type,
-  vfio_group_directory,  // devices/virtual/vfio/G
-  vfio_group_dev,
-  vfio_group_subsystem,
-  vfio_group_uevent,
-  vfio_group_power,
-  vfio_group_power_end = vfio_group_power + 10,
-  vfio_group_class_link = vfio_group_power_end,  // class/vfio/G
-  debug_vfio,                                    // kernel/debug/mdevfs/vfio/G
+  device_vfio_dev,  // what vfio hangs on it: see VfioSlot
+  device_vfio_end = device_vfio_dev + 31,
+  debug_vfio = device_vfio_end,  // kernel/debug/mdevfs/vfio/G
 
+  end,
+};
+
+// What vfio hangs on a device, an mdev or another, in as many slots in a row.
+enum class VfioSlot : std::uint8_t {
+  directory,  // vfio-dev
+  device,     // vfio-dev/vfioN
+  device_link,
+  device_subsystem,
+  device_uevent,
+  device_power,
+  device_class_link = device_power + 10,  // class/vfio-dev/vfioN
+  group,                                  // devices/virtual/vfio/G
+  group_dev,
+  group_subsystem,
+  group_uevent,
+  group_power,
+  group_class_link = group_power + 10,  // class/vfio/G
   end,
 };
 
@@ -157,9 +191,14 @@ constexpr unsigned index(Slot slot) {
 constexpr Slot operator+(Slot slot, unsigned n) {
   return static_cast<Slot>(index(slot) + n);
 }
+constexpr Slot operator+(Slot first, VfioSlot slot) {
+  return first + static_cast<unsigned>(slot);
+}
 constexpr std::size_t extra_place(Slot slot) {
   return index(slot) % index(kFirstExtra);
 }
 static_assert(index(Slot::end) < index(kFirstExtra));
+static_assert(Slot::device_vfio_dev + VfioSlot::end == Slot::device_vfio_end);
+static_assert(Slot::host_device_vfio_dev + VfioSlot::end == Slot::host_device_vfio_end);
 
 }  // namespace mdevfs::model

@@ -4,11 +4,10 @@
 #include <sys/xattr.h>
 
 #include <algorithm>
+#include <functional>
 
 namespace mdevfs::model {
 namespace {
-
-constexpr unsigned kFileSize = 4096;  // st_size of every attribute, whatever it holds
 
 timespec to_timespec(std::int64_t nanoseconds) {
   return {.tv_sec = nanoseconds / 1'000'000'000, .tv_nsec = nanoseconds % 1'000'000'000};
@@ -40,12 +39,12 @@ void visit_own_children(Node directory, Visit visit) REQUIRES_SHARED(kernfs_rwse
   if (directory.slot < kFirstExtra) {
     for (const Slot slot : Schema::get().children(directory.slot)) {
       const Entry& entry = Schema::get().at(slot);
-      if (object.shows(entry.part)) visit(entry);
+      if (object.shows(entry)) visit(entry);
     }
   }
   if (const auto* const entries = object.extra()) {
     for (const Entry& entry : *entries) {
-      if (entry.directory == directory.slot && object.shows(entry.part)) visit(entry);
+      if (entry.directory == directory.slot && object.shows(entry)) visit(entry);
     }
   }
 }
@@ -67,7 +66,7 @@ HeldNode Tree::resolve(std::uint64_t inode) const {
 bool Tree::alive(const HeldNode& node) const {
   if (!node.object) return false;
   const SharedLock lock(kernfs_rwsem);
-  return node.object->shows(node.entry->part);
+  return node.object->shows(*node.entry);
 }
 
 Node Tree::find_child(Node directory, std::string_view name) {
@@ -85,7 +84,7 @@ Node Tree::find_child(Node directory, std::string_view name) {
 Result<HeldNode> Tree::lookup(const HeldNode& directory, std::string_view name) const {
   if (!directory.object || directory.entry->kind != Kind::directory) return fail(ENOENT);
   const SharedLock lock(kernfs_rwsem);
-  if (!directory.object->shows(directory.entry->part)) return fail(ENOENT);
+  if (!directory.object->shows(*directory.entry)) return fail(ENOENT);
   const Node found = find_child({directory.object.get(), directory.slot}, name);
   if (found.object == nullptr) return fail(ENOENT);
   // Under the lock, so that whoever takes the node away afterwards knows that the kernel may hold its name.
@@ -122,6 +121,7 @@ unsigned Tree::count_links(Node node) {
 
 NodeAttributes Tree::defaults(Object* object, const Entry& entry) const {
   NodeAttributes attributes{.mode = entry.mode, .uid = uid_, .gid = gid_};
+  if (entry.mode_of_age != nullptr) attributes.mode = age_.*entry.mode_of_age;
   const std::int64_t looked = object != nullptr ? once(object->first_look) : now();
   attributes.atime = attributes.mtime = attributes.ctime = to_timespec(looked);
   if (object != nullptr && entry.kind == Kind::file) {
@@ -137,16 +137,18 @@ Stat Tree::stat(const HeldNode& node) const {
   Stat stat{.inode = index(node.slot), .kind = node.entry->kind, .nlink = 1};
   NodeAttributes attributes = defaults(object, *node.entry);
   if (node.entry->kind == Kind::directory) stat.nlink = 2;
+  if (object == nullptr && !age_.gone_has_links) stat.nlink = 0;
   if (object != nullptr) {
     stat.inode = inode_of(object->id, node.slot);
     const SharedLock lock(kernfs_rwsem);
     if (node.entry->kind == Kind::directory) stat.nlink = count_links({object, node.slot});
+    if (!age_.gone_has_links && !object->shows(*node.entry)) stat.nlink = 0;
     if (const auto* const extras = object->extras_if_any()) {
       const auto own = extras->attributes.find(node.slot);
       if (own != extras->attributes.end()) attributes = own->second;
     }
   }
-  stat.size = node.entry->kind == Kind::file ? kFileSize : 0;
+  stat.size = node.entry->kind == Kind::file ? node.entry->size : 0;
   stat.mode = attributes.mode;
   stat.uid = attributes.uid;
   stat.gid = attributes.gid;
@@ -178,7 +180,7 @@ void Tree::set_attributes(const HeldNode& node, const StatChange& change) {
 }
 
 void Tree::note_read(const HeldNode& node) {
-  if (node.object) once(node.object->first_read);
+  if (node.object && age_.read_sets_atime) once(node.object->first_read);
 }
 
 Result<std::string> Tree::get_xattr(const HeldNode& node, const std::string& name) const {
@@ -228,6 +230,7 @@ std::vector<std::string> Tree::list_xattrs(const HeldNode& node) const {
   const auto own = extras->attributes.find(node.slot);
   if (own == extras->attributes.end()) return names;
   for (const auto& xattr : own->second.xattrs) names.push_back(xattr.name);
+  if (age_.xattrs_by_name) std::ranges::sort(names, std::greater<>());
   return names;
 }
 
@@ -401,7 +404,9 @@ void touch(Node directory) REQUIRES(kernfs_rwsem) {
 template <typename Visit>
 void visit_part(Object& object, Part part, Visit visit) REQUIRES(kernfs_rwsem) {
   const Schema& schema = Schema::get();
-  for (const Slot slot : schema.part(object.self(), part)) visit(schema.at(slot));
+  for (const Slot slot : schema.part(object.self(), part)) {
+    if (const Entry& entry = schema.at(slot); object.shows(entry)) visit(entry);
+  }
   if (const auto* const entries = object.extra()) {
     for (const Entry& entry : *entries) {
       if (entry.part == part) visit(entry);
@@ -412,7 +417,8 @@ void visit_part(Object& object, Part part, Visit visit) REQUIRES(kernfs_rwsem) {
 }  // namespace
 
 void Tree::appear_locked(Object& object, Part part, Changes& changes) {
-  object.shown_ = static_cast<std::uint8_t>(object.shown_ | 1U << part);
+  object.gate(part).open();
+  object.shown_ = static_cast<std::uint16_t>(object.shown_ | 1U << part);
   visit_part(object, part, [&](const Entry& entry) REQUIRES(kernfs_rwsem) {
     const Node node{&object, entry.slot};
     const Node directory = place_of(object, entry);
@@ -428,7 +434,6 @@ void Tree::appear_locked(Object& object, Part part, Changes& changes) {
 
 bool Tree::vanish_locked(Object& object, Part part, Changes& changes) {
   if (!object.shows(part)) return false;
-  object.shown_ = static_cast<std::uint8_t>(object.shown_ & ~(1U << part));
   visit_part(object, part, [&](const Entry& entry) REQUIRES(kernfs_rwsem) {
     const Node node{&object, entry.slot};
     const Node directory = place_of(object, entry);
@@ -439,8 +444,9 @@ bool Tree::vanish_locked(Object& object, Part part, Changes& changes) {
     touch(directory);
     note_change_of(directory, changes);
     if (object.seen(entry.slot)) changes.gone.push_back({inode_of(directory), name_of(node)});
-    if (entry.kind == Kind::directory) note_change_of(node, changes);
+    if (entry.kind == Kind::directory || !age_.gone_has_links) note_change_of(node, changes);
   });
+  object.shown_ = static_cast<std::uint16_t>(object.shown_ & ~(1U << part));
   object.gate(part).close();
   return true;
 }
@@ -487,11 +493,11 @@ void Tree::appear(Object& object, std::initializer_list<Part> parts) {
 
 void Tree::vanish(Object& object, std::initializer_list<Part> parts) {
   Changes changes;
-  std::uint8_t taken = 0;
+  unsigned taken = 0;
   {
     const Lock lock(kernfs_rwsem);
     for (const Part part : parts) {
-      if (vanish_locked(object, part, changes)) taken = static_cast<std::uint8_t>(taken | 1U << part);
+      if (vanish_locked(object, part, changes)) taken |= 1U << part;
     }
   }
   finish(std::move(changes));
@@ -500,6 +506,16 @@ void Tree::vanish(Object& object, std::initializer_list<Part> parts) {
   for (const Part part : parts) {
     if ((taken >> part & 1U) != 0) object.gate(part).wait_until_empty();
   }
+}
+
+void Tree::come_back(Object& object, Part part, Part with) {
+  Changes changes;
+  {
+    const Lock lock(kernfs_rwsem);
+    if (!object.shows(with)) return;
+    appear_locked(object, part, changes);
+  }
+  finish(std::move(changes));
 }
 
 bool Tree::take_away_self(Object& object, Part part) {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "change.h"
+#include "kernel_age.h"
 #include "object.h"
 #include "registry.h"
 
@@ -73,7 +74,7 @@ inline constexpr std::uint64_t kEndOfDirectory = 0x7fffffff;
 // Thread-safety: all functions from any thread.
 class Tree {
  public:
-  explicit Tree(uid_t uid, gid_t gid) : uid_(uid), gid_(gid) {}
+  Tree(uid_t uid, gid_t gid, const KernelAge& age) : uid_(uid), gid_(gid), age_(age) {}
 
   // The watcher hears of every change from now on; null: nobody does.
   void set_watcher(Watcher* watcher) {
@@ -130,6 +131,10 @@ class Tree {
   // the others wait until that one has left the gate, and have done nothing.
   bool take_away_self(Object& object, Part part) EXCLUDES(kernfs_rwsem);
 
+  // Another node takes the place of one that has been taken away by its own file, inside whose old gate the
+  // caller is; descriptors of the old one stay dead. No effect where part `with` has gone too.
+  void come_back(Object& object, Part part, Part with) EXCLUDES(kernfs_rwsem);
+
   static std::string name_of(Node node);
   static std::uint32_t hash_of(Node node);  // of the name
   // `../..` as sysfs writes its links: up from the link's directory to where the ways part, then down.
@@ -148,6 +153,7 @@ class Tree {
   Registry registry_;
   const uid_t uid_;
   const gid_t gid_;
+  const KernelAge age_;
   std::atomic<Watcher*> watcher_{nullptr};
   std::atomic<Watcher*> listener_{nullptr};
 };

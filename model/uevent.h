@@ -12,12 +12,16 @@
 #include <vector>
 
 #include "entry.h"
+#include "kernel_age.h"
 
 namespace mdevfs::model {
 
 // Announces a node that is a directory with a subsystem: `keys` of this event, then those that all its events
 // have. Where nobody listens it costs a look.
 void announce(Node node, std::string_view action, std::vector<std::string> keys = {});
+
+// The same of a device that has got or lost a driver, which not all ages announce.
+void announce_binding(Node node, std::string_view action);
 
 struct SyntheticUevent {
   std::string action;
@@ -26,7 +30,8 @@ struct SyntheticUevent {
 };
 
 // The error is the kernel's remark about what it refuses.
-std::expected<SyntheticUevent, std::string_view> parse_synthetic_uevent(std::string_view text);
+std::expected<SyntheticUevent, std::string_view> parse_synthetic_uevent(std::string_view text,
+                                                                        const KernelAge& age);
 
 // The store of every `uevent` file.
 Result<void> store_uevent(Object& object, Slot slot, std::string_view text);

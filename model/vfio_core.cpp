@@ -3,13 +3,51 @@
 // What vfio does for mdev (drivers/vfio/vfio_main.c): open descriptors of devices, for which a release of
 // their driver waits; and what else the core waits for, so that the end of the filesystem can end all of it.
 #include "core.h"
+#include "uevent.h"
 
 namespace mdevfs::model {
+
+// __vfio_register_dev: the group first, then the device.
+void Core::appear_vfio(Object& object, VfioDevice& vfio, Slot first, VfioParts parts) {
+  {
+    const Lock lock(mdev_list_lock);
+    vfio.number = vfio_numbers_.take();
+  }
+  Changes changes;
+  {
+    const Lock lock(kernfs_rwsem);
+    vfio.glue = vfio_class_->take_glue(changes);
+    tree_.appear_locked(object, parts.group, changes);
+    if (age_.vfio_devices) tree_.appear_locked(object, parts.device, changes);
+  }
+  tree_.finish(std::move(changes));
+  announce({&object, first + VfioSlot::group}, "add");
+  if (age_.vfio_devices) announce({&object, first + VfioSlot::device}, "add");
+}
+
+void Core::vanish_vfio_device(Object& object, Slot first, VfioParts parts) {
+  if (!age_.vfio_devices) return;
+  tree_.vanish(object, {parts.device});
+  announce({&object, first + VfioSlot::device}, "remove");
+}
+
+void Core::vanish_vfio_group(Object& object, VfioDevice& vfio, Slot first, VfioParts parts) {
+  tree_.vanish(object, {parts.group});
+  Changes changes;
+  {
+    const Lock lock(kernfs_rwsem);
+    vfio_class_->release_glue(changes);
+  }
+  tree_.finish(std::move(changes));
+  announce({&object, first + VfioSlot::group}, "remove");
+  const Lock lock(mdev_list_lock);
+  vfio_numbers_.give_back(vfio.number);
+}
 
 // vfio_device_try_get_registration, and the reference on the driver's module.
 Result<void> Core::vfio_open(Device& device) {
   const Lock lock(vfio_lock);
-  if (device.vfio_going || device.driver().module->going) return fail(ENODEV);
+  if (device.vfio_going || device.bus_driver().module->going) return fail(ENODEV);
   ++vfio_open_[&device];
   return {};
 }
@@ -46,7 +84,7 @@ unsigned Core::vfio_users_of(const Module& module) {
   unsigned users = 0;
   const Lock lock(vfio_lock);
   for (const auto& [device, count] : vfio_open_) {
-    if (device->driver().module.get() == &module) users += count;
+    if (device->bus_driver().module.get() == &module) users += count;
   }
   return users;
 }
@@ -55,7 +93,7 @@ unsigned Core::vfio_users_of(const Module& module) {
 bool Core::try_stop_module(Module& module) {
   const Lock lock(vfio_lock);
   for (const auto& [device, count] : vfio_open_) {
-    if (device->driver().module.get() == &module) return false;
+    if (device->bus_driver().module.get() == &module) return false;
   }
   module.going = true;
   return true;

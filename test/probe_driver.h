@@ -85,6 +85,9 @@ class ProbeDriver final : public model::Driver {
 
 // A core, and its files by path.
 struct Machine {
+  explicit Machine(model::KernelVersion kernel = model::kDefaultKernel)
+      : core({}, model::Core::Boot::all, kernel) {}
+
   // As the files do it: by path, with the text as written.
   model::HeldNode find(const std::string& path) {
     auto node = core.tree().resolve(1);
@@ -144,7 +147,9 @@ struct Machine {
 
 // A core with one parent of a ProbeDriver: class `slow`, parent `slow`, types slow-a and slow-b.
 struct Bench : Machine {
-  explicit Bench(unsigned max_instances = 3, bool uses_vfio = false) {
+  explicit Bench(unsigned max_instances = 3, bool uses_vfio = false,
+                 model::KernelVersion kernel = model::kDefaultKernel)
+      : Machine(kernel) {
     module = *core.load_module({.name = "slowmdev"});
     driver = core.make<ProbeDriver>(module, max_instances, uses_vfio);
     core.add_driver(driver).value();
@@ -164,7 +169,7 @@ struct Bench : Machine {
   std::shared_ptr<model::Module> module;
   std::shared_ptr<ProbeDriver> driver;
   std::shared_ptr<model::DeviceClass> device_class;
-  std::shared_ptr<model::ParentDevice> device;
+  std::shared_ptr<model::HostDevice> device;
   std::shared_ptr<model::Parent> parent;
 };
 

@@ -46,12 +46,12 @@ class Mbochs final : public model::Driver {
   model::Result<void> probe(model::Device& device) override {
     const model::Lock lock(lock_);
     const int wanted = megabytes_of(*device.type);
-    if (free_ < wanted) return model::fail(ENOSPC);
+    if (free_ < wanted) return model::fail(core.age().mbochs_full_errno);
     free_ -= wanted;
     constexpr int kPagesInMegabyte = 256;
     device.print(model::Level::info,
-                 fmt::format("mbochs_init_dev: mbochs-{}, {} MB, {} pages", kSizes[device.type->number].name,
-                             wanted, wanted * kPagesInMegabyte));
+                 fmt::format("mbochs_{}: mbochs-{}, {} MB, {} pages", core.age().sample_function,
+                             kSizes[device.type->number].name, wanted, wanted * kPagesInMegabyte));
     return {};
   }
 
@@ -81,9 +81,12 @@ model::Result<std::shared_ptr<Loaded>> load(model::Core& core, const Settings& s
   if (!count) return std::unexpected(count.error());
   std::vector<model::TypeInfo> types;
   for (const Size& size : kSizes) types.push_back({size.name, fmt::format("mbochs-{}", size.name)});
-  return load_sample<Mbochs>(
-      core, {.name = "mbochs", .coresize = 28672, .parameters = {{"count", fmt::format("{}\n", *count)}}},
-      {"mbochs_dev_init: major {}"}, std::move(types), *count);
+  return load_sample<Mbochs>(core,
+                             {.name = "mbochs",
+                              .coresize = 28672,
+                              .parameters = {{"count", fmt::format("{}\n", *count)}},
+                              .import_ns = "DMA_BUF"},
+                             {"mbochs_dev_init: major {}"}, std::move(types), *count);
 }
 
 }  // namespace
@@ -94,6 +97,7 @@ Backend mbochs() {
           .keys = kKeys,
           .groups = {},
           .complete = true,
+          .by_default = true,
           .load = load};
 }
 

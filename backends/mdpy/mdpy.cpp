@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // mdpy, the kernel's sample of a framebuffer (samples/vfio-mdev/mdpy.c): `count` devices (4) of any type. The
-// core counts them, so a full parent answers EUSERS and nothing is seen of it outside.
+// core counts them, so a full parent answers EUSERS and nothing is seen of it outside; where it does not,
+// ENOMEM.
 #include "mdpy.h"
 
 #include <fmt/format.h>
@@ -35,6 +36,7 @@ model::DriverInfo driver_info(int count) {
           .device_api = "vfio-pci",
           .uses_vfio = true,
           .max_instances = static_cast<unsigned>(count),
+          .full_errno = ENOMEM,
           .waits = false,
           .groups = {{"vendor", {{.name = "resolution", .show = show_resolution}}}}};
 }
@@ -47,8 +49,8 @@ class Mdpy final : public model::Driver {
 
   model::Result<void> probe(model::Device& device) override {
     const Resolution& resolution = kResolutions[device.type->number];
-    device.print(model::Level::info, fmt::format("mdpy_init_dev: mdpy-{} ({}x{})", resolution.name,
-                                                 resolution.width, resolution.height));
+    device.print(model::Level::info, fmt::format("mdpy_{}: mdpy-{} ({}x{})", core.age().sample_function,
+                                                 resolution.name, resolution.width, resolution.height));
     return {};
   }
   void begin_remove(model::Device& device) noexcept override {
@@ -83,6 +85,7 @@ Backend mdpy() {
           .keys = kKeys,
           .groups = {},
           .complete = true,
+          .by_default = true,
           .load = load};
 }
 

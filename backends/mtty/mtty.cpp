@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // mtty, the kernel's sample of a serial port card (samples/vfio-mdev/mtty.c): 24 ports for the whole module,
-// a device takes one or two. It counts them itself and refuses in probe.
+// a device takes one or two. It counts them itself and refuses in probe; on old kernels it does not refuse.
 #include "mtty.h"
 
 #include <fmt/format.h>
@@ -11,10 +11,10 @@
 namespace mdevfs::backends {
 namespace {
 
-constexpr unsigned kPorts = 24;  // MAX_MTTYS
+constexpr int kPorts = 24;  // MAX_MTTYS
 
-unsigned ports_of(const model::Type& type) {
-  return type.number + 1;
+int ports_of(const model::Type& type) {
+  return static_cast<int>(type.number) + 1;
 }
 
 model::Result<std::string> show_sample_mdev_dev(model::Device& device) {
@@ -27,7 +27,11 @@ model::DriverInfo driver_info() {
           .uses_vfio = true,
           .counts_itself = true,
           .waits = false,
-          .groups = {{"vendor", {{.name = "sample_mdev_dev", .show = show_sample_mdev_dev}}}}};
+          .groups = {{"vendor", {{.name = "sample_mdev_dev", .show = show_sample_mdev_dev}}}},
+          .parent_files = {{.name = "sample_mtty_dev",
+                            .text = "This is phy device\n",
+                            .group = "mtty_dev",
+                            .part = model::HostDevice::kParentGroups}}};
 }
 
 // Thread-safety: as Driver.
@@ -38,8 +42,8 @@ class Mtty final : public model::Driver {
 
   model::Result<void> probe(model::Device& device) override {
     const model::Lock lock(lock_);
-    const unsigned wanted = ports_of(*device.type);
-    if (free_ports_ < wanted) return model::fail(ENOSPC);
+    const int wanted = ports_of(*device.type);
+    if (free_ports_ < wanted && core.age().mtty_refuses) return model::fail(ENOSPC);
     free_ports_ -= wanted;
     return {};
   }
@@ -51,12 +55,12 @@ class Mtty final : public model::Driver {
 
   std::optional<unsigned> get_available(const model::Type& type) override {
     const model::Lock lock(lock_);
-    return free_ports_ / ports_of(type);
+    return static_cast<unsigned>(free_ports_ / ports_of(type));
   }
 
  private:
   model::Mutex lock_{model::Rank::backend};
-  unsigned free_ports_ GUARDED_BY(lock_) = kPorts;
+  int free_ports_ GUARDED_BY(lock_) = kPorts;
 };
 
 model::Result<std::shared_ptr<Loaded>> load(model::Core& core, const Settings&) {
@@ -78,6 +82,7 @@ Backend mtty() {
           .keys = {},
           .groups = {},
           .complete = true,
+          .by_default = true,
           .load = load};
 }
 

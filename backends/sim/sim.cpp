@@ -15,8 +15,13 @@
 #include <algorithm>
 #include <array>
 #include <climits>
+#include <iterator>
+#include <ranges>
 #include <sstream>
 
+#include "../pci/bus.h"
+#include "../plain_bus.h"
+#include "../types.h"
 #include "../values.h"
 #include "model/core.h"
 
@@ -26,23 +31,23 @@ namespace {
 constexpr std::array<std::string_view, 3> kRules = {"parent", "type", "pool"};
 constexpr std::array<std::string_view, 2> kScopes = {"parent", "all"};
 
-template <const auto& kWords>
-model::Result<std::string> check_word(std::string_view text) {
-  text = text.substr(0, text.find('\n'));
-  if (std::ranges::find(kWords, text) == kWords.end()) return model::fail(EINVAL);
-  return std::string(text);
-}
-
 constexpr auto check_count = check_number<0, UINT_MAX>;
 
 constexpr Key kKeys[] = {
+    {"bus", "virtual", "where the parents are: virtual (in a class), pci, or another bus", check_name},
     {"class", kItemName, "the parents' class: they are in devices/virtual/CLASS", check_name},
     {"counting", "parent", "what is counted: parent, type or pool", check_word<kRules>},
     {"device_api", "vfio-pci", "what the types' device_api shows", check_text},
     {"driver", kItemName, "the mdev driver's name on the bus", check_name},
-    {"full_errno", "28", "the errno of a create beyond the count of a type or a pool", check_number<1, 4095>},
+    {"full_errno", "28",
+     "the errno of a create beyond the count of a type or a pool, and of a parent where the core does not "
+     "count",
+     check_number<1, 4095>},
+    {"homogeneous", "0",
+     "counting type or pool: while a parent has devices of one type, the others have none", check_flag},
     {"max_instances", "4", "counting parent: devices on each parent", check_count},
     {"module", kItemName, "the module's name", check_name},
+    {"parent_driver", kItemName, "the parents' driver, on a bus other than virtual", check_name},
     {"pool", "0", "counting pool: how much there is", check_count},
     {"pool_of", "parent", "counting pool: of each parent, or of all together", check_word<kScopes>},
     {kStartEmpty, "0", "there is no parent where none is described", check_flag},
@@ -61,53 +66,74 @@ constexpr Key kParameterKeys[] = {
     {"value", "", "its text", check_text},
 };
 
-constexpr Key kParentKeys[] = {
+// Those of a PCI function are beside these.
+constexpr Key kParentOwnKeys[] = {
+    {"above", "", "on a bus other than virtual and pci: the directories in devices that it is in, as css0",
+     check_text},
+    {kCard, "", "a card file that says the rest", check_text},
     {"device_name", kItemName, "the parent device's name", check_name},
+    {"modalias", "", "on such a bus: its modalias; empty: it has none", check_text},
     {"types", "", "the types that it has, separated by blanks; empty: all", check_text},
+};
+
+std::span<const Key> parent_keys() {
+  static const std::vector<Key> keys = pci::with_function_keys(kParentOwnKeys);
+  return keys;
+}
+
+constexpr Key kParentAttributeKeys[] = {
+    {"file", kItemName, "its name", check_name},
+    {"group", "", "the directory of the parent that it is in; empty: the parent's own", check_text},
+    {"mode", "0444", "its mode", check_mode},
+    {"parent", "", "the parent that has it; empty: all", check_text},
+    {"value", "", "its text, until somebody writes another", check_text},
 };
 
 constexpr Key kTypeKeys[] = {
     {"description", "", "what its description shows; empty: there is no such file", check_text},
+    {"has_name", "1", "there is a file name", check_flag},
     {"max_instances", "4", "counting type: devices of the type on each parent", check_count},
     {"name", "", "what its name shows; empty: its bare name", check_text},
-    {"sysfs_name", kItemName, "its bare name: the directory is CLASS-NAME", check_name},
+    {"sysfs_name", kItemName, "its bare name: the directory is CLASS-NAME, or DRIVER-NAME on a bus",
+     check_name},
     {"weight", "1", "counting pool: how much a device takes", check_number<1, UINT_MAX>},
 };
 
-constexpr Group kGroups[] = {
-    {"attributes", "files of the devices", kAttributeKeys},
-    {"parameters", "the module's parameters", kParameterKeys},
-    {kParents, "the parents; without any, one by the item's name", kParentKeys},
-    {"types", "the types", kTypeKeys},
-};
-
-using Items = std::vector<std::pair<std::string, Values>>;
-
-const Items& items_of(const Settings& settings, std::string_view group) {
-  static const Items none;
-  const auto found = settings.items.find(group);
-  return found != settings.items.end() ? found->second : none;
+std::span<const Group> groups() {
+  static const Group all[] = {
+      {"attributes", "files of the devices", kAttributeKeys},
+      {"parameters", "the module's parameters", kParameterKeys},
+      {"parent_attributes", "files of the parents on a bus", kParentAttributeKeys},
+      {kParents, "the parents; without any, one by the item's name", parent_keys()},
+      {"types", "the types", kTypeKeys},
+  };
+  return all;
 }
 
 struct SimType {
-  std::string item;
-  std::string sysfs_name;
   std::string name;
   std::string description;
   unsigned max_instances = 0;
   unsigned weight = 0;
+  bool has_name = true;
 };
+
+std::vector<NamedType> names_of(const Settings& settings) {
+  std::vector<NamedType> names;
+  for (const auto& [item, values] : items_of(settings, "types"))
+    names.push_back({item, Reader(values, kTypeKeys, item).text("sysfs_name")});
+  return names;
+}
 
 std::vector<SimType> types_of(const Settings& settings) {
   std::vector<SimType> types;
   for (const auto& [item, values] : items_of(settings, "types")) {
     const Reader read(values, kTypeKeys, item);
-    types.push_back({.item = item,
-                     .sysfs_name = read.text("sysfs_name"),
-                     .name = read.text("name"),
+    types.push_back({.name = read.text("name"),
                      .description = read.text("description"),
                      .max_instances = static_cast<unsigned>(read.number("max_instances")),
-                     .weight = static_cast<unsigned>(read.number("weight"))});
+                     .weight = static_cast<unsigned>(read.number("weight")),
+                     .has_name = read.flag("has_name")});
   }
   return types;
 }
@@ -133,6 +159,13 @@ std::vector<model::ModuleParameter> parameters_of(const Settings& settings) {
   return parameters;
 }
 
+// The parents that load() registers: those that are described, or one by the unit's name.
+Items parents_of(const Settings& settings) {
+  const Items& described = items_of(settings, kParents);
+  const bool starts_empty = Reader(settings.values, kKeys, settings.name).flag(kStartEmpty);
+  return described.empty() && !starts_empty ? Items{{settings.name, {}}} : described;
+}
+
 enum class Rule { parent, type, pool };
 
 Rule rule_of(const Reader& read) {
@@ -146,6 +179,7 @@ model::DriverInfo driver_info(const Settings& settings) {
           .uses_vfio = read.flag("vfio"),
           .counts_itself = rule_of(read) != Rule::parent,
           .max_instances = static_cast<unsigned>(read.number("max_instances")),
+          .full_errno = static_cast<int>(read.number("full_errno")),
           .waits = false,
           .traces = read.flag("trace"),
           .groups = groups_of(settings)};
@@ -155,21 +189,24 @@ model::DriverInfo driver_info(const Settings& settings) {
 class Sim final : public model::Driver {
  public:
   Sim(model::Core& owner, std::shared_ptr<model::Module> owner_module, const Settings& settings)
-      : Driver(owner, std::move(owner_module), driver_info(settings)), types_(types_of(settings)) {
+      : Driver(owner, std::move(owner_module), driver_info(settings)),
+        names_(names_of(settings)),
+        types_(types_of(settings)) {
     const Reader read(settings.values, kKeys, settings.name);
     rule_ = rule_of(read);
     pool_ = static_cast<unsigned>(read.number("pool"));
     pool_of_all_ = read.text("pool_of") == "all";
     full_errno_ = static_cast<int>(read.number("full_errno"));
+    homogeneous_ = read.flag("homogeneous");
   }
 
   model::Result<void> probe(model::Device& device) override {
     if (rule_ == Rule::parent) return {};
     const model::Lock lock(lock_);
-    unsigned& used = used_[counter_of(*device.type)];
-    const unsigned taken = taken_by(*device.type);
-    if (room_of(*device.type) - used < taken) return model::fail(full_errno_);
-    used += taken;
+    if (available_locked(*device.type) == 0) return model::fail(full_errno_);
+    used_[counter_of(*device.type)] += taken_by(*device.type);
+    Live& live = live_[device.type->parent.get()];
+    live = {&types_[device.type->info.tag], live.devices + 1};
     return {};
   }
 
@@ -179,13 +216,14 @@ class Sim final : public model::Driver {
     const auto at = used_.find(counter_of(*device.type));
     at->second -= taken_by(*device.type);
     if (at->second == 0) used_.erase(at);
+    const auto live = live_.find(device.type->parent.get());
+    if (--live->second.devices == 0) live_.erase(live);
   }
 
   std::optional<unsigned> get_available(const model::Type& type) override {
     if (rule_ == Rule::parent) return std::nullopt;
     const model::Lock lock(lock_);
-    const auto at = used_.find(counter_of(type));
-    return (room_of(type) - (at == used_.end() ? 0 : at->second)) / taken_by(type);
+    return available_locked(type);
   }
 
   std::optional<std::string> show_description(const model::Type& type) override {
@@ -195,18 +233,12 @@ class Sim final : public model::Driver {
 
   // EINVAL: none, or one that is not there.
   model::Result<std::vector<model::TypeInfo>> types_named(const std::string& names) const {
+    const auto places = find_types(names_, names);
+    if (!places) return std::unexpected(places.error());
     std::vector<model::TypeInfo> infos;
-    const auto add = [&](const SimType& type) {
-      infos.push_back({type.sysfs_name, type.name, static_cast<unsigned>(&type - types_.data())});
-    };
-    std::istringstream words(names);
-    for (std::string word; words >> word;) {
-      const auto type = std::ranges::find(types_, word, &SimType::item);
-      if (type == types_.end()) return model::fail(EINVAL);
-      add(*type);
-    }
-    if (infos.empty()) std::ranges::for_each(types_, add);
-    if (infos.empty()) return model::fail(EINVAL);
+    for (const auto place : *places)
+      infos.push_back({names_[place].sysfs_name, types_[place].name, static_cast<unsigned>(place),
+                       types_[place].has_name});
     return infos;
   }
 
@@ -217,6 +249,12 @@ class Sim final : public model::Driver {
     if (rule_ == Rule::type) return {type.parent.get(), &types_[type.info.tag]};
     return {pool_of_all_ ? nullptr : type.parent.get(), nullptr};
   }
+  unsigned available_locked(const model::Type& type) const REQUIRES(lock_) {
+    const auto live = live_.find(type.parent.get());
+    if (homogeneous_ && live != live_.end() && live->second.type != &types_[type.info.tag]) return 0;
+    const auto at = used_.find(counter_of(type));
+    return (room_of(type) - (at == used_.end() ? 0 : at->second)) / taken_by(type);
+  }
   unsigned room_of(const model::Type& type) const {
     return rule_ == Rule::type ? types_[type.info.tag].max_instances : pool_;
   }
@@ -224,13 +262,21 @@ class Sim final : public model::Driver {
     return rule_ == Rule::type ? 1 : types_[type.info.tag].weight;
   }
 
+  const std::vector<NamedType> names_;
   const std::vector<SimType> types_;
   Rule rule_ = Rule::parent;
   unsigned pool_ = 0;
   bool pool_of_all_ = false;
+  bool homogeneous_ = false;
   int full_errno_ = ENOSPC;
   model::Mutex lock_{model::Rank::backend};
   std::map<Counter, unsigned> used_ GUARDED_BY(lock_);  // no counter is 0
+  // Of each parent that has devices: the type of the last one, and how many.
+  struct Live {
+    const SimType* type = nullptr;
+    unsigned devices = 0;
+  };
+  std::map<const model::Parent*, Live> live_ GUARDED_BY(lock_);
 };
 
 // Thread-safety: as Loaded.
@@ -251,12 +297,12 @@ class LoadedSim final : public Loaded {
 
   model::Result<void> add_parent(const std::string& name, const Values& values) override {
     if (has_parent(name)) return model::fail(EEXIST);
-    const auto device = device_of(name, Reader(values, kParentKeys, name).text("device_name"));
+    const auto device = device_of(name, Reader(values, parent_keys(), name).text("device_name"));
     return device ? model::Result<void>{} : std::unexpected(device.error());
   }
 
   model::Result<void> register_parent(const std::string& name, const Values& values) override {
-    const Reader read(values, kParentKeys, name);
+    const Reader read(values, parent_keys(), name);
     auto types = driver_->types_named(read.text("types"));
     if (!types) {
       core_.log().print(
@@ -286,7 +332,7 @@ class LoadedSim final : public Loaded {
   }
 
   model::Result<void> remove_parent(const std::string& name) override {
-    std::shared_ptr<model::ParentDevice> device;
+    std::shared_ptr<model::HostDevice> device;
     {
       const model::Lock lock(lock_);
       const auto at = places_.find(name);
@@ -312,12 +358,12 @@ class LoadedSim final : public Loaded {
 
  private:
   struct Place {
-    std::shared_ptr<model::ParentDevice> device;
+    std::shared_ptr<model::HostDevice> device;
     std::shared_ptr<model::Parent> parent;  // null: not registered
   };
 
-  model::Result<std::shared_ptr<model::ParentDevice>> device_of(const std::string& name,
-                                                                const std::string& device_name) {
+  model::Result<std::shared_ptr<model::HostDevice>> device_of(const std::string& name,
+                                                              const std::string& device_name) {
     {
       const model::Lock lock(lock_);
       const auto at = places_.find(name);
@@ -337,23 +383,154 @@ class LoadedSim final : public Loaded {
   std::map<std::string, Place> places_ GUARDED_BY(lock_);
 };
 
+// --- parents on a bus
+
+std::vector<model::HostAttribute> attributes_of(const Settings& settings, const std::string& parent) {
+  std::vector<model::HostAttribute> attributes;
+  for (const auto& [item, values] : items_of(settings, "parent_attributes")) {
+    const Reader read(values, kParentAttributeKeys, item);
+    if (const auto whose = read.text("parent"); !whose.empty() && whose != parent) continue;
+    attributes.push_back({.name = read.text("file"),
+                          .mode = read.mode("mode"),
+                          .text = read.text("value") + "\n",
+                          .group = read.text("group")});
+  }
+  return attributes;
+}
+
+// Takes the PCI functions that it is told of. Thread-safety: as BusDriver.
+class SimPciDriver final : public pci::Driver {
+ public:
+  SimPciDriver(model::Core& owner, std::shared_ptr<model::Module> its_module, std::string name,
+               std::shared_ptr<Registrar> registrar)
+      : Driver(owner, std::move(its_module), std::move(name), {}), registrar_(std::move(registrar)) {}
+  bool takes(const pci::Function& function) const override { return registrar_->knows(function.name()); }
+  model::Result<void> probe_function(pci::Function& function) override {
+    return registrar_->register_device(function);
+  }
+  void remove_function(pci::Function& function) noexcept override { registrar_->unregister_device(function); }
+
+ private:
+  const std::shared_ptr<Registrar> registrar_;
+};
+
+// Thread-safety: as Loaded.
+class LoadedSimOnBus final : public LoadedOnBus {
+ public:
+  LoadedSimOnBus(model::Core& core, std::shared_ptr<model::Module> its_module, Settings settings)
+      : LoadedOnBus(core, std::move(its_module)),
+        settings_(std::move(settings)),
+        driver_(core.make<Sim>(module, settings_)),
+        registrar_(std::make_shared<Registrar>(driver_)) {}
+
+  // EBUSY: there is a driver of such a name, or no such bus can be.
+  model::Result<void> add_drivers() {
+    if (const auto added = core_.add_driver(driver_); !added) return added;
+    const Reader read(settings_.values, kKeys, settings_.name);
+    const std::string name = read.text("parent_driver");
+    if (read.text("bus") == "pci") {
+      pci_bus_ = pci::Bus::of(core_);
+      bus_driver_ = core_.make<SimPciDriver>(module, name, registrar_);
+    } else {
+      const auto bus = PlainBus::of(core_, read.text("bus"));
+      if (!bus) return std::unexpected(bus.error());
+      plain_bus_ = *bus;
+      bus_driver_ = core_.make<PlainDriver>(plain_bus_, module, name, registrar_);
+    }
+    return core_.add_bus_driver(bus_driver_);
+  }
+
+ protected:
+  model::Result<std::string> plug(const std::string& name, const Values& values) override {
+    const Reader read(values, parent_keys(), name);
+    auto types = driver_->types_named(read.text("types"));
+    if (!types) return std::unexpected(types.error());
+    const auto device = pci_bus_ ? plug_function(name, values) : plug_plain(name, values);
+    if (device) registrar_->describe(*device, std::move(*types));
+    return device;
+  }
+
+  void unplug(const std::string& device) override {
+    registrar_->forget(device);
+    if (!pci_bus_) {
+      if (const auto plain = core_.find_host_device(*plain_bus_, device)) core_.remove_host_device(*plain);
+    } else if (const auto address = pci::parse_address(device)) {
+      pci_bus_->unplug(*address);
+    }
+  }
+
+ private:
+  model::Result<std::string> plug_function(const std::string& name, const Values& values) {
+    auto identity = pci::read_identity(values, name);
+    if (!identity) return std::unexpected(identity.error());
+    identity->attributes = attributes_of(settings_, name);
+    const Reader read(values, parent_keys(), name);
+    const auto function = pci_bus_->plug(*identity, read.text("path"), read.text("iommu_group"));
+    return function ? model::Result<std::string>((*function)->name()) : std::unexpected(function.error());
+  }
+
+  model::Result<std::string> plug_plain(const std::string& name, const Values& values) {
+    const Reader read(values, parent_keys(), name);
+    const auto device = plain_bus_->plug({.name = read.text("device_name"),
+                                          .above = read.text("above"),
+                                          .modalias = read.text("modalias"),
+                                          .attributes = attributes_of(settings_, name)});
+    return device ? model::Result<std::string>((*device)->name()) : std::unexpected(device.error());
+  }
+
+  const Settings settings_;
+  const std::shared_ptr<Sim> driver_;
+  const std::shared_ptr<Registrar> registrar_;
+  std::shared_ptr<pci::Bus> pci_bus_;  // one of these two
+  std::shared_ptr<PlainBus> plain_bus_;
+};
+
+template <typename Loading>
+model::Result<void> load_parents(Loading& loaded, const Settings& settings, model::Result<void> done) {
+  for (const auto& [name, values] : parents_of(settings)) {
+    if (done) done = loaded.register_parent(name, values);
+  }
+  return done;
+}
+
 model::Result<std::shared_ptr<Loaded>> load(model::Core& core, const Settings& settings) {
   const Reader read(settings.values, kKeys, settings.name);
   const auto module = core.load_module({.name = read.text("module"), .parameters = parameters_of(settings)});
   if (!module) return std::unexpected(module.error());
-  auto loaded = std::make_shared<LoadedSim>(core, *module, settings);
-  const Items one = read.flag(kStartEmpty) ? Items{} : Items{{settings.name, {}}};
-  const Items& parents = items_of(settings, kParents);
-  auto done = loaded->add_driver_and_class(settings);
-  for (const auto& [name, values] : parents.empty() ? one : parents) {
-    if (done) done = loaded->register_parent(name, values);
+  std::shared_ptr<Loaded> loaded;
+  model::Result<void> done;
+  if (read.text("bus") == "virtual") {
+    const auto in_class = std::make_shared<LoadedSim>(core, *module, settings);
+    done = load_parents(*in_class, settings, in_class->add_driver_and_class(settings));
+    loaded = in_class;
+  } else {
+    const auto on_bus = std::make_shared<LoadedSimOnBus>(core, *module, settings);
+    done = load_parents(*on_bus, settings, on_bus->add_drivers());
+    loaded = on_bus;
   }
   if (!done) {
-    core.unload_module(**module);
+    loaded->unload(core);
     return std::unexpected(done.error());
   }
   core.module_loaded(**module);
   return loaded;
+}
+
+// --- what cannot be loaded
+
+std::vector<Complaint> check(const Settings& settings) {
+  const Items parents = parents_of(settings);
+  const std::vector<NamedType> types = names_of(settings);
+  if (types.empty() && !parents.empty()) return {{"types", "", "", "a sim needs at least one type"}};
+  std::vector<Complaint> complaints;
+  for (const auto& [item, values] : parents)
+    check_types(types, item, Reader(values, parent_keys(), item).text("types"), complaints);
+  const bool on_pci = Reader(settings.values, kKeys, settings.name).text("bus") == "pci";
+  check_unique(parents, parent_keys(), on_pci ? "address" : "device_name", complaints);
+  for (const auto& [item, values] : parents) {
+    if (on_pci) pci::check_function(values, item, complaints);
+  }
+  return complaints;
 }
 
 }  // namespace
@@ -362,9 +539,10 @@ Backend sim() {
   return {.name = "sim",
           .summary = "anything: parents, types, attributes and counting as described (kernel/config/mdevfs)",
           .keys = kKeys,
-          .groups = kGroups,
+          .groups = groups(),
           .complete = false,
-          .load = load};
+          .load = load,
+          .check = check};
 }
 
 }  // namespace mdevfs::backends

@@ -50,6 +50,21 @@ std::vector<Pair> common_lines(const std::vector<std::string>& a, const std::vec
   return common;
 }
 
+// The recording machine's filter of the log took some stack traces for longer than they were, up to the end
+// of what was asked for: nothing is known of the lines behind such a one.
+std::vector<std::string> up_to_lost_lines(const std::vector<std::string>& here,
+                                          const std::vector<std::string>& kernel) {
+  constexpr std::string_view kStackTrace = "<4> (stack trace)";
+  if (kernel.empty() || kernel.back() != kStackTrace) return here;
+  auto left = std::ranges::count(kernel, kStackTrace);
+  auto end = here.begin();
+  while (end != here.end() && left > 0) {
+    if (*end == kStackTrace) --left;
+    ++end;
+  }
+  return {here.begin(), end};
+}
+
 // Lines that neither side has in common, between two that both have.
 struct Gap {
   std::vector<std::string> kernel;
@@ -68,6 +83,11 @@ class Comparison {
   }
 
   Report run(std::vector<Step> kernel, std::vector<Step> here) {
+    for (std::size_t i = 0; i < std::min(kernel.size(), here.size()); ++i) {
+      auto known = up_to_lost_lines(here[i].lines, kernel[i].lines);
+      report_.lost += here[i].lines.size() - known.size();
+      here[i].lines = std::move(known);
+    }
     level_competitions(report_.scenario, kernel);
     level_competitions(report_.scenario, here);
     for (std::size_t i = 0; i < std::max(kernel.size(), here.size()); ++i) {

@@ -25,6 +25,7 @@ struct Report {
   std::size_t equal = 0;
   std::size_t excepted = 0;
   std::size_t not_compared = 0;
+  std::size_t lost = 0;  // lines here that the recording may have lost
   std::vector<Difference> differences;
   std::vector<Exception> unused;  // exceptions of this scenario that no line needed
 

@@ -25,11 +25,12 @@ constexpr std::string_view kControlFile = "/sys/kernel/slowmdev/ctl";
 constexpr std::string_view kParameters = "/sys/module/slowmdev/parameters/";
 
 bool is_core(std::string_view module) {
-  return module == "mdev" || module == "vfio";
+  return module == "mdev" || module == "vfio" || module == "vfio_mdev";
 }
 
 bool is_live_parameter(std::string_view name) {
-  return name == "probe_delay_ms" || name == "remove_delay_ms" || name == "probe_errno";
+  return name == "probe_delay_ms" || name == "remove_delay_ms" || name == "probe_errno" ||
+         name == "remove_errno";
 }
 
 // Any write's answer comes behind the invalidations of all changes before it; this one changes nothing.
@@ -40,8 +41,9 @@ void settle() {
 
 }  // namespace
 
-EmulatedMachine::EmulatedMachine(const Namespaces& namespaces, bool bare)
-    : tree_(Namespaces::directory("sys")) {
+EmulatedMachine::EmulatedMachine(const Namespaces& namespaces, model::KernelVersion kernel,
+                                 model::Core::Boot boot)
+    : tree_(Namespaces::directory("sys")), age_(age_of(kernel)), modules_(age_) {
   if (const Descriptor fuse(::open("/dev/fuse", O_RDWR | O_CLOEXEC)); !fuse) {
     throw Unavailable(fmt::format("/dev/fuse: {}", std::strerror(errno)));
   }
@@ -57,7 +59,8 @@ EmulatedMachine::EmulatedMachine(const Namespaces& namespaces, bool bare)
     control_ = Descriptor();
     // std::exit: a sanitizer's leak check is an exit handler.
     listener_.reset();
-    std::exit(serve(other.get(), tree_, {.bare = bare, .uevents = namespaces.has_own_network()}));
+    std::exit(
+        serve(other.get(), tree_, {.kernel = kernel, .boot = boot, .uevents = namespaces.has_own_network()}));
   }
   other = Descriptor();
   if (const auto reply = ask(control_.get(), std::string(Command::kReady)); reply.error != 0) {
@@ -137,15 +140,18 @@ std::optional<std::vector<std::string>> EmulatedMachine::log() {
   return std::exchange(heard_, {});
 }
 
-// The container and the group are nothing here; the device's file stands for all three.
+// The container is nothing here, nor is the group where it does not keep the device: the device's file stands
+// for all three.
 std::optional<std::expected<VfioDescriptors, Refusal>> EmulatedMachine::vfio_open(const std::string& group,
                                                                                   const std::string&) {
   const auto number = group.substr(group.rfind('/') + 1);
   VfioDescriptors opened;
-  opened.device = Descriptor(::open(("/sys/kernel/debug/mdevfs/vfio/" + number).c_str(), O_RDWR | O_CLOEXEC));
+  const std::string file = "/sys/kernel/debug/mdevfs/vfio/" + number;
+  opened.device = Descriptor(::open(file.c_str(), O_RDWR | O_CLOEXEC));
   if (!opened.device) return std::unexpected(Refusal{"open", errno});
-  for (Descriptor* const other : {&opened.group, &opened.container})
-    *other = Descriptor(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  const bool group_counts = age_.vfio_mdev_binds;
+  opened.group = Descriptor(::open(group_counts ? file.c_str() : "/dev/null", O_RDWR | O_CLOEXEC));
+  opened.container = Descriptor(::open("/dev/null", O_RDWR | O_CLOEXEC));
   return opened;
 }
 

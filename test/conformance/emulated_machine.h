@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "machine.h"
+#include "model/core.h"
 #include "modules_by_files.h"
 #include "operation.h"
 #include "sandbox.h"
@@ -20,9 +21,9 @@ namespace mdevfs::conformance {
 // Thread-safety: as Machine.
 class EmulatedMachine final : public Machine {
  public:
-  // In the first namespace: starts the server; a bare one has neither mdev nor vfio. Its uevents can be heard
+  // In the first namespace: starts the server; its kernel is of that version. Its uevents can be heard
   // where the network is the run's own. In the second: puts its tree at /sys. Throw what a child throws.
-  EmulatedMachine(const Namespaces& namespaces, bool bare);
+  EmulatedMachine(const Namespaces& namespaces, model::KernelVersion kernel, model::Core::Boot boot);
   void enter(Namespaces& namespaces);
   // After the scenario: takes /sys away and ends the server. Throws if it did not end well.
   void end();
@@ -40,6 +41,7 @@ class EmulatedMachine final : public Machine {
   void hear();
 
   std::string tree_;
+  const model::KernelAge age_;
   std::optional<UeventListener> listener_;
   ModulesByFiles modules_;
   Descriptor control_;

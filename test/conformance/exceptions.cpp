@@ -22,12 +22,17 @@ std::string line_or_nothing(std::string_view value) {
   return value == kNothing ? "" : std::string(value);
 }
 
+std::vector<std::string> words_of(std::string_view value) {
+  std::istringstream stream{std::string(value)};
+  std::vector<std::string> words;
+  for (std::string word; stream >> word;) words.push_back(word);
+  return words;
+}
+
 constexpr Field kFields[] = {
+    {"age:", [](Exception& exception, std::string_view value) { exception.ages = words_of(value); }},
     {"scenario:",
-     [](Exception& exception, std::string_view value) {
-       std::istringstream words{std::string(value)};
-       for (std::string word; words >> word;) exception.scenarios.push_back(word);
-     }},
+     [](Exception& exception, std::string_view value) { exception.scenarios = words_of(value); }},
     {"kernel:",
      [](Exception& exception, std::string_view value) { exception.kernel = line_or_nothing(value); }},
     {"here:", [](Exception& exception, std::string_view value) { exception.here = line_or_nothing(value); }},
@@ -56,6 +61,14 @@ std::string code(const std::string& line) {
 
 }  // namespace
 
+std::vector<Exception> exceptions_of(const std::vector<Exception>& all, std::string_view age) {
+  std::vector<Exception> found;
+  std::ranges::copy_if(all, std::back_inserter(found), [&](const Exception& exception) {
+    return exception.ages.empty() || std::ranges::find(exception.ages, age) != exception.ages.end();
+  });
+  return found;
+}
+
 std::expected<std::vector<Exception>, std::string> parse_exceptions(std::string_view text) {
   std::vector<Exception> exceptions;
   bool inside = false;
@@ -74,7 +87,7 @@ std::expected<std::vector<Exception>, std::string> parse_exceptions(std::string_
       inside = true;
       if (!set_field(exceptions.back(), line)) {
         return std::unexpected(
-            fmt::format("line {}: expected scenario:, kernel:, here:, reason: or only:", number));
+            fmt::format("line {}: expected age:, scenario:, kernel:, here:, reason: or only:", number));
       }
     }
     if (end == std::string_view::npos) break;
@@ -89,8 +102,9 @@ std::string as_markdown(const std::vector<Exception>& exceptions) {
   std::string heading;
   for (const auto& exception : exceptions) {
     const auto only = exception.only.empty() ? "" : fmt::format(" Only {}.", exception.only);
+    const auto ages = exception.ages.empty() ? "" : fmt::format("{}: ", fmt::join(exception.ages, ", "));
     const auto above =
-        fmt::format("- {}{} ({})\n", exception.reason, only, fmt::join(exception.scenarios, ", "));
+        fmt::format("- {}{} ({}{})\n", exception.reason, only, ages, fmt::join(exception.scenarios, ", "));
     if (above != heading) text += above;
     heading = above;
     text += fmt::format("  - kernel: {}<br>here: {}\n", code(exception.kernel), code(exception.here));

@@ -18,11 +18,15 @@ struct Exception {
   std::string kernel;  // a whole line of the recording, without indentation; "" for a line it does not have
   std::string here;    // the same here
   std::string reason;
-  std::string only = {};  // on which hosts; "" for all
+  std::string only = {};               // on which hosts; "" for all
+  std::vector<std::string> ages = {};  // of which kernels' recordings; none: of all
 };
 
-// The file's text: entries of `scenario:`, `kernel:`, `here:`, `reason:` and perhaps `only:` lines, apart by
-// blank lines; `(nothing)` for a line that is not there. The error names the line.
+// Those of one age's recordings.
+std::vector<Exception> exceptions_of(const std::vector<Exception>& all, std::string_view age);
+
+// The file's text: entries of perhaps `age:`, and `scenario:`, `kernel:`, `here:`, `reason:` and perhaps
+// `only:` lines, apart by blank lines; `(nothing)` for a line that is not there. The error names the line.
 std::expected<std::vector<Exception>, std::string> parse_exceptions(std::string_view text);
 
 // The list as the documentation shows it.

@@ -315,8 +315,8 @@ void Generator::create() {
   const auto& type = random_.one_of(parent->types);
   const auto uuid = new_uuid();
   const auto file = tree_.to_type(random_, *parent, type) + "/create";
-  say_as_somebody(
-      fmt::format("{} {} {}{}", random_.one_of(kWays), file, uuid, random_.one_of(kThirtySeventh)));
+  const auto& way = random_.one_of(kWays);
+  say_as_somebody(fmt::format("{} {} {}{}", way, file, uuid, random_.one_of(kThirtySeventh)));
   if (!tree_.is_full(*parent)) tree_.create(uuid, *parent, type);
   if (random_.percent(20))
     say(fmt::format("read {}/available_instances", tree_.to_type(random_, *parent, type)));
@@ -325,8 +325,8 @@ void Generator::create() {
 void Generator::create_duplicate() {
   const auto* parent = tree_.some_parent(random_);
   if (parent == nullptr || tree_.devices().empty()) return create();
-  say(fmt::format("write {}/create {}", tree_.to_type(random_, *parent, random_.one_of(parent->types)),
-                  random_.one_of(tree_.devices()).uuid));
+  const auto type = tree_.to_type(random_, *parent, random_.one_of(parent->types));
+  say(fmt::format("write {}/create {}", type, random_.one_of(tree_.devices()).uuid));
 }
 
 void Generator::create_badly() {
@@ -371,9 +371,11 @@ void Generator::remove() {
   const auto uuid = device->uuid;
   const auto file = ImaginedTree::to(random_, *device) + "/remove";
   if (random_.percent(10)) {
-    say_as_somebody(fmt::format("pwrite {} {} {}", file, random_.below(10000), random_.one_of(kRemoves)));
+    const auto offset = random_.below(10000);
+    say_as_somebody(fmt::format("pwrite {} {} {}", file, offset, random_.one_of(kRemoves)));
   } else {
-    say_as_somebody(fmt::format("{} {} {}", random_.one_of(kWays), file, random_.one_of(kRemoves)));
+    const auto& way = random_.one_of(kWays);
+    say_as_somebody(fmt::format("{} {} {}", way, file, random_.one_of(kRemoves)));
   }
   tree_.remove(uuid);
 }
@@ -381,7 +383,8 @@ void Generator::remove() {
 void Generator::remove_badly() {
   const auto* device = tree_.some_device(random_);
   if (device == nullptr) return;
-  say(fmt::format("write {}/remove {}", ImaginedTree::to(random_, *device), random_.one_of(kBadRemoves)));
+  const auto directory = ImaginedTree::to(random_, *device);
+  say(fmt::format("write {}/remove {}", directory, random_.one_of(kBadRemoves)));
 }
 
 // The file goes, the device stays.
@@ -459,8 +462,10 @@ void Generator::read() {
   switch (random_.below(6)) {
     case 0:
       return say_as_somebody(fmt::format("read {} {}", file, random_.below(4)));
-    case 1:
-      return say_as_somebody(fmt::format("pread {} {} {}", file, random_.below(6), random_.below(100)));
+    case 1: {
+      const auto size = random_.below(6);
+      return say_as_somebody(fmt::format("pread {} {} {}", file, size, random_.below(100)));
+    }
     case 2:
       return say_as_somebody(fmt::format("open {} {}", file, random_.one_of(kOddFlags)));
     default:
@@ -469,7 +474,8 @@ void Generator::read() {
 }
 
 void Generator::list() {
-  say_as_somebody(fmt::format("{} {}", random_.one_of(kLists), tree_.some_directory(random_)));
+  const auto& operation = random_.one_of(kLists);
+  say_as_somebody(fmt::format("{} {}", operation, tree_.some_directory(random_)));
 }
 
 void Generator::look() {
@@ -506,7 +512,8 @@ void Generator::grow() {
 void Generator::write_anything() {
   const auto text = with_uuid(random_.one_of(kTexts), fmt::format("${{U{}}}", last_uuid_ + 2000));
   // Whatever it is, it may be a device's end or beginning: the imagination does not follow.
-  say_as_somebody(fmt::format("{} {} {}", random_.one_of(kWays), tree_.some_path(random_), text));
+  const auto& way = random_.one_of(kWays);
+  say_as_somebody(fmt::format("{} {} {}", way, tree_.some_path(random_), text));
 }
 
 void Generator::write_uevent() {
@@ -599,8 +606,8 @@ void Generator::hold_at() {
                                                 "create", "nothere", "power/control"};
   if (held_.empty() || held_.size() >= kMostHeld) return hold();
   const auto directory = some_held();
-  say(fmt::format("holdat {} {} {} {}", hold_name(), directory, random_.one_of(kNames),
-                  random_.one_of(kOpenFlags)));
+  const auto& name = random_.one_of(kNames);
+  say(fmt::format("holdat {} {} {} {}", hold_name(), directory, name, random_.one_of(kOpenFlags)));
 }
 
 void Generator::use_held() {
@@ -653,9 +660,11 @@ void Generator::use_directory() {
 void Generator::change_attributes() {
   const auto path = tree_.some_path(random_);
   switch (random_.below(5)) {
-    case 0:
-      say_as_somebody(fmt::format("chown {} {} {}", path, random_.one_of(kUsers), random_.one_of(kUsers)));
+    case 0: {
+      const auto& user = random_.one_of(kUsers);
+      say_as_somebody(fmt::format("chown {} {} {}", path, user, random_.one_of(kUsers)));
       break;
+    }
     case 1:
       say_as_somebody(fmt::format("utimes {} 1000000", path));
       return say(fmt::format("statt {}", path));
@@ -679,7 +688,8 @@ void Generator::use_extended_attributes() {
 }
 
 void Generator::be_refused() {
-  auto operation = replaced(std::string(random_.one_of(kRefused)), '&', tree_.some_directory(random_));
+  auto operation = std::string(random_.one_of(kRefused));
+  operation = replaced(operation, '&', tree_.some_directory(random_));
   operation = replaced(operation, '%', tree_.some_path(random_));
   say_as_somebody(replaced(operation, '@', tree_.some_path(random_)));
 }

@@ -256,13 +256,15 @@ std::string ImaginedTree::some(Random& random, Kind kind) {
   if (what < 5) {
     if (const auto* device = some_device(random)) {
       if (kind == Kind::kLink && random.percent(30)) return "/sys/bus/mdev/devices/" + device->uuid;
-      return joined(to(random, *device), random.one_of(of(kDevice)));
+      const auto directory = to(random, *device);
+      return joined(directory, random.one_of(of(kDevice)));
     }
   }
   if (auto* parent = some_parent(random); parent != nullptr && what < 9) {
     const auto& type = random.one_of(parent->types);
-    if (what < 8) return joined(to_type(random, *parent, type), random.one_of(of(kType)));
-    return joined(to_parent(random, *parent), random.one_of(of(kParent)));
+    const bool of_type = what < 8;
+    const auto directory = of_type ? to_type(random, *parent, type) : to_parent(random, *parent);
+    return joined(directory, random.one_of(of(of_type ? kType : kParent)));
   }
   return std::string(random.one_of(of(kBus)));
 }

@@ -19,6 +19,7 @@
 #include "emulated_machine.h"
 #include "exceptions.h"
 #include "generator.h"
+#include "model/core.h"
 #include "sandbox.h"
 #include "scenario.h"
 
@@ -32,10 +33,12 @@ constexpr int kSkipStatus = 77;  // as ctest knows it
 constexpr const char* kUsage =
     "usage: scenario run FILE.scn...      what it prints, on the emulated machine\n"
     "       scenario plain FILE.scn...    the same on this machine: no modules, the real /sys\n"
-    "       scenario compare [NAME...]    against the recordings; without names, all that are compared\n"
-    "       scenario match NAME FILE.out  another recording of that scenario against the one there is\n"
+    "       scenario compare [AGE[/NAME]...]    against the recordings; without names, all that are "
+    "compared\n"
+    "       scenario match AGE/NAME FILE.out    another recording of that scenario against the one there is\n"
     "       scenario generate SEED COUNT  a made-up scenario of so many operations\n"
     "       scenario against FOLDER NAME...    runs FOLDER/NAME.scn and compares with FOLDER/NAME.out\n"
+    "With --kernel=VERSION before it, `run` and `against` emulate that kernel.\n"
     "       scenario list                 the names of those\n"
     "       scenario exceptions           what cannot be as recorded, as the documentation lists it\n";
 
@@ -47,18 +50,45 @@ std::string content(const files::path& path) {
   return text.str();
 }
 
-files::path trace(const std::string& name, const char* kind) {
-  return files::path(MDEVFS_TRACES) / (name + kind);
+files::path scenario_file(const std::string& name) {
+  return files::path(MDEVFS_TRACES) / (name + ".scn");
 }
 
-std::vector<std::string> compared_names() {
-  std::vector<std::string> names;
-  for (const auto& file : files::directory_iterator(MDEVFS_TRACES)) {
-    const auto name = file.path().stem().string();
-    if (file.path().extension() == ".scn") names.push_back(name);
+// A recording: of a kernel, which its folder is called after, by a scenario's name.
+struct Recording {
+  std::string age;
+  std::string name;
+  files::path file() const { return files::path(MDEVFS_TRACES) / age / (name + ".out"); }
+  std::string shown() const { return age + "/" + name; }
+  friend auto operator<=>(const Recording&, const Recording&) = default;
+};
+
+std::vector<Recording> all_recordings() {
+  std::vector<Recording> found;
+  for (const auto& file : files::recursive_directory_iterator(MDEVFS_TRACES)) {
+    const auto& path = file.path();
+    if (path.extension() == ".out") found.push_back({path.parent_path().filename(), path.stem()});
   }
-  std::ranges::sort(names);
-  return names;
+  std::ranges::sort(found);
+  return found;
+}
+
+Recording recording_of(const std::string& text) {
+  const auto slash = text.find('/');
+  if (slash == std::string::npos) throw std::runtime_error(text + ": expected AGE/NAME, as 6.1/b1-create");
+  return {text.substr(0, slash), text.substr(slash + 1)};
+}
+
+// An age's name stands for all of it.
+std::vector<Recording> recordings_of(const std::vector<std::string>& given) {
+  const auto all = all_recordings();
+  std::vector<Recording> found;
+  for (const auto& text : given) {
+    const auto before = found.size();
+    std::ranges::copy_if(all, std::back_inserter(found), [&](const auto& each) { return each.age == text; });
+    if (found.size() == before) found.push_back(recording_of(text));
+  }
+  return given.empty() ? all : found;
 }
 
 bool has_line_with(std::string_view scenario, std::string_view word) {
@@ -78,12 +108,19 @@ std::string applets_for(std::string_view scenario) {
   return has_line_with(scenario, "sh ") ? applets() : "";
 }
 
+// The age under which scenarios run that are no recording's.
+model::KernelVersion kernel = model::kDefaultKernel;
+
 void run_emulated(const std::string& scenario, const Print& print) {
   require_users(scenario);
   Namespaces namespaces;
   namespaces.enter_first();
   const auto tools = applets_for(scenario);
-  EmulatedMachine machine(namespaces, scenario.starts_with("#!nomdev"));
+  using Boot = model::Core::Boot;
+  const auto boot = scenario.starts_with("#!nomdev")       ? Boot::bare
+                    : scenario.starts_with("#!novfiomdev") ? Boot::without_vfio_mdev
+                                                           : Boot::all;
+  EmulatedMachine machine(namespaces, kernel, boot);
   machine.enter(namespaces);
   {
     Context context{.machine = machine, .applets = tools};
@@ -122,8 +159,8 @@ int print_transcripts(const std::vector<std::string>& paths) {
   return status;
 }
 
-constexpr const char* kHead = "{:<20}{:>10}{:>8}{:>10}{:>11}{:>14}{:>8}\n";
-constexpr const char* kRow = "{:<20}{:>10}{:>8}{:>10}{:>11}{:>14}{:>8.1f}\n";
+constexpr const char* kHead = "{:<24}{:>10}{:>8}{:>10}{:>11}{:>14}{:>8}\n";
+constexpr const char* kRow = "{:<24}{:>10}{:>8}{:>10}{:>11}{:>14}{:>8.1f}\n";
 
 std::string or_nothing(const std::string& line) {
   return line.empty() ? "(nothing)" : line;
@@ -144,17 +181,23 @@ std::string in_detail(const Report& report) {
 
 enum class Result { kPassed, kSkipped, kFailed };
 
-Result compare_one(const std::string& name, const std::vector<Exception>& exceptions) {
-  const auto ran = run(run_emulated, content(trace(name, ".scn")));
+Result compare_one(const Recording& recording, const std::vector<Exception>& exceptions) {
+  const auto version = model::parse_kernel_version(recording.age);
+  if (!version) throw std::runtime_error(version.error());
+  kernel = *version;
+  const std::string name = recording.shown();
+  const auto ran = run(run_emulated, content(scenario_file(recording.name)));
   if (!ran.skipped.empty()) {
-    std::cout << fmt::format("{:<20}skipped: {}\n", name, ran.skipped);
+    std::cout << fmt::format("{:<24}skipped: {}\n", name, ran.skipped);
     return Result::kSkipped;
   }
-  const auto report = compare(name, content(trace(name, ".out")), ran.transcript, exceptions);
+  const auto report = compare(recording.name, content(recording.file()), ran.transcript,
+                              exceptions_of(exceptions, recording.age));
   std::cout << fmt::format(fmt::runtime(kRow), name, report.compared(), report.equal, report.excepted,
                            report.differences.size(), report.not_compared, ran.seconds)
             << in_detail(report);
   if (report.not_compared != 0) std::cout << "  without uevents: a network namespace is refused here\n";
+  if (report.lost != 0) std::cout << "  the recording lost " << report.lost << " lines of the log\n";
   if (!ran.failure.empty()) std::cout << "  " << ran.failure << '\n';
   std::cout.flush();
   return report.passed() && ran.failure.empty() ? Result::kPassed : Result::kFailed;
@@ -171,16 +214,16 @@ int compare_all(const std::vector<std::string>& given) {
   std::cout << fmt::format(fmt::runtime(kHead), "scenario", "compared", "equal", "excepted", "different",
                            "not compared", "s");
   std::vector<Result> results;
-  for (const auto& name : given.empty() ? compared_names() : given)
-    results.push_back(compare_one(name, exceptions));
+  for (const auto& recording : recordings_of(given)) results.push_back(compare_one(recording, exceptions));
   if (std::ranges::count(results, Result::kFailed) != 0) return 1;
   return std::ranges::count(results, Result::kPassed) != 0 ? 0 : kSkipStatus;
 }
 
 // Two real kernels: no exceptions, and nothing left out.
 int match_recordings(const std::vector<std::string>& given) {
-  if (given.size() != 2) throw std::runtime_error("match: a scenario's name and a file");
-  const auto report = compare(given[0], content(trace(given[0], ".out")), content(given[1]), {});
+  if (given.size() != 2) throw std::runtime_error("match: a recording and a file");
+  const auto recording = recording_of(given[0]);
+  const auto report = compare(recording.name, content(recording.file()), content(given[1]), {});
   std::cout << fmt::format("{:<20}{} lines, {} differ\n", given[0], report.compared(),
                            report.differences.size())
             << in_detail(report);
@@ -229,7 +272,7 @@ int run_all_against(const std::vector<std::string>& given) {
 }
 
 int print_names(const std::vector<std::string>&) {
-  for (const auto& name : compared_names()) std::cout << name << '\n';
+  for (const auto& recording : all_recordings()) std::cout << recording.shown() << '\n';
   return 0;
 }
 
@@ -251,7 +294,14 @@ constexpr Verb kVerbs[] = {{"run", print_transcripts<run_emulated>},
                            {"list", print_names},
                            {"exceptions", print_exceptions}};
 
-int main_with(const std::vector<std::string>& words) {
+int main_with(std::vector<std::string> words) {
+  constexpr std::string_view kOption = "--kernel=";
+  if (!words.empty() && words.front().starts_with(kOption)) {
+    const auto version = model::parse_kernel_version(words.front().substr(kOption.size()));
+    if (!version) throw std::runtime_error(version.error());
+    kernel = *version;
+    words.erase(words.begin());
+  }
   for (const auto& verb : kVerbs) {
     if (!words.empty() && verb.name == words.front()) return verb.run({words.begin() + 1, words.end()});
   }

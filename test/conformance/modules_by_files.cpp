@@ -89,7 +89,8 @@ constexpr Parameter kParameters[] = {
     {"device_name", "slow", Kind::text, "0444"}, {"max_instances", "3", Kind::whole, "0444"},
     {"nparents", "1", Kind::whole, "0444"},      {"probe_delay_ms", "0", Kind::whole, "0644"},
     {"probe_errno", "0", Kind::whole, "0644"},   {"remove_delay_ms", "0", Kind::whole, "0644"},
-    {"use_vfio", "N", Kind::truth, "0444"},      {"vendor_group", "N", Kind::truth, "0444"},
+    {"remove_errno", "0", Kind::whole, "0644"},  {"use_vfio", "N", Kind::truth, "0444"},
+    {"vendor_group", "N", Kind::truth, "0444"},
 };
 
 // As the kernel keeps it; nullopt: EINVAL.
@@ -105,6 +106,11 @@ std::optional<std::string> value_of(const Parameter& parameter, const std::strin
 }
 
 }  // namespace
+
+// The driver of ages whose drivers may refuse a remove does so by a parameter.
+bool ModulesByFiles::has(const std::string& parameter) const {
+  return parameter != "remove_errno" || age_.driver_may_refuse_remove;
+}
 
 // --- modules
 
@@ -139,6 +145,7 @@ int ModulesByFiles::make_slowmdev(const Parameters& given) {
     const auto value = value_of(parameter, found == given.end() ? parameter.otherwise : found->second);
     if (!value) return EINVAL;
     values[parameter.name] = *value;
+    if (!has(parameter.name)) continue;
     const std::string item = kSlow + "parameters/" + parameter.name;
     steps.make(item).write(item + "/mode", parameter.mode).write(item + "/value", *value);
   }
@@ -176,14 +183,17 @@ int ModulesByFiles::set_live_parameters() {
     const std::lock_guard lock(lock_);
     values = parameters_;
   }
-  const long error = *number(values["probe_errno"]);
   for (long i = 0; i < std::max(2L, *number(values["nparents"])); ++i) {
     const std::string parent = kDebug + parent_of(std::to_string(i));
     if (::access(parent.c_str(), F_OK) != 0) continue;
-    const std::string fail = parent + "/fail_probe/";
     Steps steps;
-    if (error != 0) steps.write(fail + "errno", std::to_string(error));
-    steps.write(fail + "times", "-1").write(fail + "probability", error != 0 ? "100" : "0");
+    for (const std::string call : {"probe", "remove"}) {
+      const long error = *number(values[call + "_errno"]);
+      const std::string fail = parent + "/fail_" + call + "/";
+      if (!has(call + "_errno")) continue;
+      if (error != 0) steps.write(fail + "errno", std::to_string(error));
+      steps.write(fail + "times", "-1").write(fail + "probability", error != 0 ? "100" : "0");
+    }
     for (const auto* delay : {"probe_delay_ms", "remove_delay_ms"})
       steps.write(parent + "/" + delay, values[delay]);
     if (steps.error != 0) return steps.error;

@@ -12,11 +12,14 @@
 #include <string_view>
 #include <vector>
 
+#include "model/kernel_age.h"
+
 namespace mdevfs::conformance {
 
 // Thread-safety: all functions from any thread, several at once.
 class ModulesByFiles {
  public:
+  explicit ModulesByFiles(const model::KernelAge& age) : age_(age) {}
   // The tree is at /sys. 0 or the errno of finit_module and delete_module.
   int insmod(const std::string& module, std::string_view parameters);
   int rmmod(const std::string& module);
@@ -44,6 +47,9 @@ class ModulesByFiles {
   int register_twins(std::string_view number);
   int say(std::string_view what, int error);
 
+  bool has(const std::string& parameter) const;
+
+  const model::KernelAge age_;
   mutable std::mutex lock_;  // a leaf
   std::map<std::string, std::string> parameters_;
   std::vector<std::string> lines_;

@@ -60,7 +60,8 @@ bool enter_deaf_network() {
   const Descriptor ready_end(ready[0]);
   const Descriptor done_end(done[0]);
   char byte = 0;
-  const pid_t child = ::fork();
+  // As in cli/namespaces.cpp: thread sanitizer starts a thread in the child of fork().
+  const pid_t child = ::_Fork();
   if (child == 0) {
     ::close(done[1]);
     const bool made = ::unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0;

@@ -105,11 +105,15 @@ class Kernel {
 
  private:
   int load(Arguments& arguments) {
-    return error_of(arguments.word() == "mdev" ? core_.load_mdev() : core_.load_vfio());
+    const auto name = arguments.word();
+    if (name == "vfio_mdev") return error_of(core_.load_vfio_mdev());
+    return error_of(name == "mdev" ? core_.load_mdev() : core_.load_vfio());
   }
 
   int unload(Arguments& arguments) {
-    return error_of(arguments.word() == "mdev" ? core_.unload_mdev() : core_.unload_vfio());
+    const auto name = arguments.word();
+    if (name == "vfio_mdev") return error_of(core_.unload_vfio_mdev());
+    return error_of(name == "mdev" ? core_.unload_mdev() : core_.unload_vfio());
   }
 
   // What fits into one reply.
@@ -178,8 +182,7 @@ Reply ask(int socket, const std::string& command) {
 }
 
 int serve(int socket, const std::string& mountpoint, ServerOptions options) {
-  using Boot = model::Core::Boot;
-  model::Core core({}, options.bare ? Boot::bare : Boot::with_mdev_and_vfio);
+  model::Core core({}, options.boot, options.kernel);
   control::Control control(core);
   std::promise<void> answering;
   fs::Options served{.mount_options = {"allow_other", "default_permissions"},

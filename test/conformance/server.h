@@ -7,12 +7,14 @@
 #include <string>
 #include <string_view>
 
+#include "model/core.h"
+
 namespace mdevfs::conformance {
 
 // A command is one message with a descriptor for its reply, so that several can be under way at once.
 struct Command {
   static constexpr std::string_view kReady = "ready";    // answered once the tree answers
-  static constexpr std::string_view kLoad = "load";      // mdev or vfio, which are no hardware
+  static constexpr std::string_view kLoad = "load";      // mdev, vfio or vfio_mdev, which are no hardware
   static constexpr std::string_view kUnload = "unload";  // the same
   static constexpr std::string_view kLog = "log";        // lines since the last time, some at a time
 };
@@ -24,7 +26,8 @@ struct Reply {
 };
 
 struct ServerOptions {
-  bool bare = false;     // neither mdev nor vfio is loaded
+  model::KernelVersion kernel = model::kDefaultKernel;
+  model::Core::Boot boot = model::Core::Boot::all;
   bool uevents = false;  // are sent in the server's network namespace
 };
 

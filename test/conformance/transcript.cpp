@@ -4,7 +4,9 @@
 #include "transcript.h"
 
 #include <algorithm>
+#include <map>
 #include <regex>
+#include <utility>
 
 namespace mdevfs::conformance {
 namespace {
@@ -14,6 +16,8 @@ constexpr Rule kRules[] = {
     {"(atime|mtime)=1[0-9]{9}", "$1=*", "the time of the recording; times that a scenario sets are shorter"},
     {"\"[0-9]{1,3}:([0-9]+)\\\\n\"", "\"*:$1\\n\"", "char majors are given out as they are free"},
     {"MAJOR=[0-9]+", "MAJOR=*", "char majors are given out as they are free"},
+    {"(/sys/module/[a-z_]+/(srcversion|coresize|taint) .*)\".*\"", "$1*",
+     "what a build makes of a module: its size, the version of its source, whether it is signed"},
     {"major([ _:a-z]+)[0-9]+", "major$1*", "char majors are given out as they are free"},
 };
 
@@ -25,6 +29,8 @@ struct Competition {
   const char* in_listings;
 };
 constexpr Competition kCompetitions[] = {
+    {"d-remove", "wait w", nullptr},
+    {"e2-race-remove", "wait r", nullptr},
     {"e5-parallel", "wait p", nullptr},
     {"e5-parallel", "wait x", " [0-9a-f]{8}-0000-4000-8000-0000000001[0-2][0-9]/lnk"},
 };
@@ -39,6 +45,12 @@ Step step_of(std::string_view line) {
   const auto outcome = line.substr(arrow + 3);
   return {.command = std::string(line.substr(0, arrow)),
           .outcome = std::string(outcome.empty() ? outcome : outcome.substr(1))};
+}
+
+// What a shell wrote to stderr while it ran: some recordings have it before the shell's own line.
+bool is_stray(std::string_view line) {
+  return !line.empty() && !line.starts_with('#') && !line.starts_with("sh ") &&
+         line.find(" =>") == std::string_view::npos;
 }
 
 const std::vector<std::regex>& patterns() {
@@ -59,6 +71,32 @@ std::string competition_of(std::string_view scenario, const Step& step) {
   return "";
 }
 
+constexpr std::string_view kSideBySide[] = {"e2-race-remove", "x3-duplicate"};
+
+struct DeviceLine {
+  std::string device;  // that it is about; lines about none are sorted by themselves
+  std::string text;
+};
+
+DeviceLine device_line(const std::string& line) {
+  static const std::regex kDevice("[0-9a-f]{8}-0000-4000-8000-[0-9]{12}");
+  static const std::regex kGroup("(iommu group |group_id = |/virtual/vfio/)[0-9]+");
+  std::smatch match;
+  const std::string device = std::regex_search(line, match, kDevice) ? match[0].str() : "";
+  return {device, std::regex_replace(line, kGroup, "$1*")};
+}
+
+void level_lines(std::vector<std::string>& lines) {
+  std::map<std::string, std::vector<std::string>> by_device;
+  for (const std::string& line : lines) {
+    const auto [device, text] = device_line(line);
+    by_device[device].push_back(text);
+  }
+  std::ranges::sort(by_device[""]);
+  lines.clear();
+  for (const auto& [device, texts] : by_device) lines.insert(lines.end(), texts.begin(), texts.end());
+}
+
 // The number of entries, which a listing begins with, stays.
 void take_winners_out(std::string_view scenario, std::vector<Step>& steps) {
   for (const auto& competition : kCompetitions) {
@@ -74,6 +112,7 @@ void take_winners_out(std::string_view scenario, std::vector<Step>& steps) {
 
 std::vector<Step> steps_of(std::string_view transcript) {
   std::vector<Step> steps;
+  std::vector<std::string> stray;
   std::size_t number = 0;
   while (!transcript.empty()) {
     const auto end = transcript.find('\n');
@@ -81,8 +120,11 @@ std::vector<Step> steps_of(std::string_view transcript) {
     ++number;
     if (line.starts_with("  ") && !steps.empty()) {
       steps.back().lines.emplace_back(line.substr(2));
+    } else if (is_stray(line)) {
+      stray.emplace_back(line);
     } else {
       steps.push_back(step_of(line));
+      steps.back().lines = std::exchange(stray, {});
       steps.back().number = number;
     }
     transcript.remove_prefix(end == std::string_view::npos ? transcript.size() : end + 1);
@@ -115,6 +157,7 @@ Timed timed(std::string_view outcome) {
 
 bool similar(std::optional<double> kernel, std::optional<double> here) {
   if (!kernel || !here) return kernel == here;
+  if (*here > *kernel && *here - *kernel < kDelay) return true;
   if ((*kernel < kDelay) != (*here < kDelay)) return false;
   return *kernel < kDelay || (*here < 2 * *kernel && *kernel < 2 * *here);
 }
@@ -127,6 +170,11 @@ bool equal_outcomes(std::string_view kernel, std::string_view here) {
 
 void level_competitions(std::string_view scenario, std::vector<Step>& steps) {
   take_winners_out(scenario, steps);
+  if (std::ranges::find(kSideBySide, scenario) != std::end(kSideBySide)) {
+    for (auto& step : steps) {
+      if (step.command.starts_with("uevb") || step.command == "dmesg") level_lines(step.lines);
+    }
+  }
   for (auto first = steps.begin(); first != steps.end();) {
     const auto group = competition_of(scenario, *first);
     auto last = first + 1;
@@ -135,7 +183,10 @@ void level_competitions(std::string_view scenario, std::vector<Step>& steps) {
                           [&](const Step& step) { return competition_of(scenario, step) != group; });
       std::vector<std::string> outcomes;
       std::ranges::transform(first, last, std::back_inserter(outcomes), &Step::outcome);
-      std::ranges::sort(outcomes);
+      std::ranges::sort(outcomes, {}, [](const std::string& outcome) {
+        const auto [text, seconds] = timed(outcome);
+        return std::pair(text, seconds);
+      });
       for (auto step = first; step != last; ++step)
         step->outcome = outcomes[static_cast<std::size_t>(step - first)];
     }

@@ -50,6 +50,9 @@ bool equal_outcomes(std::string_view kernel, std::string_view here);
 
 // Of several spawned operations that compete it is chance which one wins; their outcomes are compared as a
 // set, and listings of what they made by their number. Sorts the outcomes within each such group of `wait`s.
+// Where whole creates and removes go on side by side, it is also chance in which order their devices' events
+// and lines in the log are, and which vfio groups they get: there the lines of each device are compared among
+// themselves.
 void level_competitions(std::string_view scenario, std::vector<Step>& steps);
 
 }  // namespace mdevfs::conformance

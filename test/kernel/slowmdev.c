@@ -14,6 +14,7 @@
 #include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/version.h>
 #include <linux/vfio.h>
 
 #define PLACES 16
@@ -53,7 +54,9 @@ static void slow_request(struct vfio_device *vfio, unsigned int count)
 
 static const struct vfio_device_ops slow_ops = {
 	.name = "vfio-slow",
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
 	.release = vfio_free_device,
+#endif
 	.open_device = slow_open,
 	.request = slow_request,
 };
@@ -353,7 +356,11 @@ static int __init slow_init(void)
 	error = mdev_register_driver(&slow_driver);
 	if (error)
 		return error;
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
 	slow_class = class_create(THIS_MODULE, "slow");
+#else
+	slow_class = class_create("slow");
+#endif
 	if (IS_ERR(slow_class)) {
 		error = PTR_ERR(slow_class);
 		goto no_class;

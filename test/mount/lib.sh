@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# What the cases are written with. Run by the runner, in whose variables stand: MDEVFS, the program; WORK, a directory
-# of the test's own with an empty directory mnt in it; CASE, the function to run.
+# What the cases are written with. The runner sets these: MDEVFS, the program; WORK, a directory of the test's own with an
+# empty directory mnt in it.
 set -u -o pipefail
 
 fail() {
@@ -86,17 +86,26 @@ run_in_background() {
 }
 
 inside() {  # what is left of `mdevfs run`
-  local environ
-  for environ in /proc/[0-9]*/environ; do
-    grep -qzxF MDEVFS_INSIDE=1 "$environ" 2>/dev/null && grep -qzxF "MDEVFS_TEST=$MDEVFS_TEST" "$environ" && return 0
-  done
-  return 1
+  local environs
+  mapfile -t environs < <(grep -lzxF MDEVFS_INSIDE=1 /proc/[0-9]*/environ 2>/dev/null)
+  [ ${#environs[@]} != 0 ] && grep -qzxF "MDEVFS_TEST=$MDEVFS_TEST" "${environs[@]}" 2>/dev/null
 }
 nothing_inside() { ! inside; }
+
+code_below() {  # code_below FILE TEXT: of README.md or a page in man/, the first block of code below the line with TEXT
+  awk -v text="$2" 'index($0, text) {below = 1} below && /^[[:space:]]*```/ {if (inside) exit; inside = 1; next} inside' \
+    "$WORK/test/$1" | sed 's/\\\\/\\/g' | grep . || fail "$1 has no code below $2"
+}
 
 needs_user_namespaces() {
   [ "$(id -u)" = 0 ] || unshare --user --mount --map-root-user true 2>/dev/null ||
     skip "user namespaces are not allowed here"
+}
+
+needs_mdevctl() {
+  needs_user_namespaces
+  command -v mdevctl > /dev/null || skip "mdevctl is not installed"
+  [ -d /etc/mdevctl.d ] || skip "there is no /etc/mdevctl.d"
 }
 
 # make_chroot DIRECTORY...: $WORK/root, with the system's programs, $WORK itself and these directories of the host's.
@@ -111,10 +120,3 @@ remove_chroot() {
   local directory
   for directory in "$WORK"/root/{usr,etc,proc,sys,dev,tmp}; do ! mountpoint -q "$directory" || umount -l "$directory"; done
 }
-
-for cases in "${BASH_SOURCE%/*}"/cases/*.sh; do
-  # shellcheck source=/dev/null
-  . "$cases"
-done
-cd "$WORK" || exit 1
-"$CASE"

@@ -19,6 +19,8 @@ const std::string kUnits = "kernel/config/mdevfs/";
 const std::string kSlow = kUnits + "slow/";
 const std::string kType = "devices/virtual/slow/slow/mdev_supported_types/slow-a/";
 
+using Items = std::vector<std::pair<std::string, backends::Values>>;
+
 struct Controlled : Machine {
   control::Control control{core};
 
@@ -57,6 +59,46 @@ TEST_CASE("what the program was started with is an item") {
   CHECK_FALSE(machine.exists("module/mtty"));
   CHECK(machine.store(kUnits + "mtty/live", "1") == 0);
   CHECK(machine.exists("class/mdev_bus/mtty"));
+}
+
+TEST_CASE("a unit that is loaded with its settings has them in its files") {
+  Controlled machine;
+  const backends::Settings settings{
+      .name = "slow",
+      .values = {{"counting", "pool"}, {"pool", "8"}},
+      .items = {{"types", {{"b", {{"weight", "4"}}}, {"a", {}}}}, {"parents", {{"one", {{"types", "b"}}}}}}};
+  REQUIRE(machine.control.load(settings, *backends::find("sim")).has_value());
+  CHECK(machine.show(kSlow + "live") == "1\n");
+  CHECK(machine.show(kSlow + "pool") == "8\n");
+  CHECK(machine.show(kSlow + "full_errno") == "28\n");
+  CHECK(machine.show(kSlow + "types/b/weight") == "4\n");
+  CHECK(machine.show(kSlow + "types/a/weight") == "1\n");
+  CHECK(machine.show(kSlow + "parents/one/types") == "b\n");
+  CHECK(machine.show(kSlow + "parent_names") == "one\n");
+  CHECK(machine.types("one") == "slow-b");
+  CHECK(machine.show("devices/virtual/slow/one/mdev_supported_types/slow-b/available_instances") == "2\n");
+}
+
+TEST_CASE("of a unit that cannot be loaded with its settings nothing is left") {
+  Controlled machine;
+  const auto error = [&](const backends::Values& values, decltype(backends::Settings::items) items,
+                         const char* backend = "sim") {
+    const auto loaded =
+        machine.control.load({.name = "slow", .values = values, .items = items}, *backends::find(backend));
+    CHECK_FALSE(machine.exists(kUnits + "slow"));
+    CHECK_FALSE(machine.exists("module/slow"));
+    return loaded ? 0 : loaded.error().value;
+  };
+  const Items one = {{"a", {}}};
+  CHECK(error({{"pool", "x"}}, {{"types", one}}) == EINVAL);
+  CHECK(machine.last_line() == "<3> slow: `x' invalid for parameter `pool'");
+  CHECK(error({{"colour", "red"}}, {{"types", one}}) == EINVAL);
+  CHECK(error({}, {{"types", {{"a", {{"weight", "0"}}}}}}) == EINVAL);
+  CHECK(error({}, {{"types", {{"a", {}}, {"a", {}}}}}) == EEXIST);
+  CHECK(error({}, {{"colours", one}}) == EINVAL);
+  CHECK(error({}, {}) == EINVAL);
+  CHECK(error({{"class", "vfio"}}, {{"types", one}}) == EEXIST);
+  CHECK(error({}, {{"types", one}}, "mtty") == EINVAL);
 }
 
 TEST_CASE("an item is made, described, live, off and gone") {

@@ -49,6 +49,7 @@ TEST_CASE("zero is a successful remove that removes nothing, and nonsense leaves
   const std::string remove = Bench::kParent + "/" + uuid(1) + "/remove";
   CHECK(bench.store(remove, "0") == 0);
   CHECK(bench.store(remove, "x") == EINVAL);
+  CHECK(bench.store(remove, "18446744073709551616") == EINVAL);
   CHECK(bench.exists(remove));
   CHECK(bench.store(remove, "1") == 0);
   CHECK_FALSE(bench.exists(Bench::kParent + "/" + uuid(1)));

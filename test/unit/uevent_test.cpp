@@ -5,6 +5,7 @@
 
 #include "catch.h"
 #include "probe_driver.h"
+#include "uevent_lines.h"
 
 using namespace mdevfs;
 using namespace mdevfs::test;
@@ -14,24 +15,6 @@ namespace {
 using Lines = std::vector<std::string>;
 
 const std::string kV = "/" + Bench::kParent;
-
-// Hears uevents as lines of `action@devpath SUBSYSTEM KEY=VALUE...`.
-struct Hearer final : model::Watcher {
-  explicit Hearer(Bench& bench) : core(bench.core) { core.tree().set_watcher(this); }
-  ~Hearer() override { core.tree().set_watcher(nullptr); }
-  void publish(model::Changes) noexcept override {}
-  void wake(std::uint64_t) noexcept override {}
-  bool hears_uevents() const override { return true; }
-  void announce(model::Uevent event) noexcept override {
-    auto line = event.action + "@" + event.devpath + " " + event.subsystem;
-    for (const auto& key : event.keys) line += " " + key;
-    lines.push_back(line);
-  }
-  Lines take() { return std::exchange(lines, {}); }
-
-  model::Core& core;
-  Lines lines;
-};
 
 // The log's lines from now on.
 class LogLines {
@@ -52,7 +35,7 @@ class LogLines {
 
 TEST_CASE("a device with vfio is announced, its group, its vfio device, and last that it is bound") {
   Bench bench(3, true);
-  Hearer hearer(bench);
+  UeventLines hearer(bench.core);
   LogLines log(bench.core);
   const auto device = kV + "/" + uuid(1);
   REQUIRE(bench.create(uuid(1)) == 0);
@@ -69,13 +52,13 @@ TEST_CASE("a device with vfio is announced, its group, its vfio device, and last
 
 TEST_CASE("a failing probe is an add and a remove, a refused create is nothing") {
   Bench bench(1);
-  Hearer hearer(bench);
+  UeventLines hearer(bench.core);
   LogLines log(bench.core);
   const auto device = kV + "/" + uuid(1);
   bench.driver->probe_errno = ENOSPC;
   CHECK(bench.create(uuid(1)) == ENOSPC);
   CHECK(hearer.take() == Lines{"add@" + device + " mdev", "remove@" + device + " mdev"});
-  CHECK(log.take() == Lines{"<4> slow: probe of " + uuid(1) + " failed with error -28"});
+  CHECK(log.take() == Lines{"<3> slow " + uuid(1) + ": probe with driver slow failed with error -28"});
   for (const int quiet : {ENODEV, ENXIO, model::kProbeDeferred}) {
     bench.driver->probe_errno = quiet;
     CHECK(bench.create(uuid(1)) != 0);
@@ -84,7 +67,7 @@ TEST_CASE("a failing probe is an add and a remove, a refused create is nothing")
   }
   bench.driver->probe_errno = -EIO;  // the driver's own mistake
   CHECK(bench.create(uuid(1)) == EIO);
-  CHECK(log.take() == Lines{"<4> slow: probe of " + uuid(1) + " failed with error 5"});
+  CHECK(log.take() == Lines{"<3> slow " + uuid(1) + ": probe with driver slow failed with error 5"});
   bench.driver->probe_errno = 0;
   REQUIRE(bench.create(uuid(1)) == 0);
   hearer.take();
@@ -96,7 +79,7 @@ TEST_CASE("a failing probe is an add and a remove, a refused create is nothing")
 
 TEST_CASE("the add is sent before the driver's probe, the remove after its remove") {
   Bench bench;
-  Hearer hearer(bench);
+  UeventLines hearer(bench.core);
   bench.driver->at_probe.hold();
   std::thread creator([&] { CHECK(bench.create(uuid(1)) == 0); });
   bench.driver->at_probe.wait_for(1);
@@ -116,7 +99,7 @@ TEST_CASE("the add is sent before the driver's probe, the remove after its remov
 TEST_CASE("an unbound device has nothing more to unbind") {
   Bench bench;
   REQUIRE(bench.create(uuid(1)) == 0);
-  Hearer hearer(bench);
+  UeventLines hearer(bench.core);
   REQUIRE(bench.store("bus/mdev/drivers/slow/unbind", uuid(1)) == 0);
   CHECK(hearer.take() == Lines{"unbind@" + kV + "/" + uuid(1) + " mdev"});
   REQUIRE(bench.store(kV.substr(1) + "/" + uuid(1) + "/uevent", "add") == 0);
@@ -128,7 +111,7 @@ TEST_CASE("an unbound device has nothing more to unbind") {
 TEST_CASE("unregistering announces the devices in the order of their creation, and itself last") {
   Bench bench;
   for (const unsigned n : {3U, 1U, 2U}) REQUIRE(bench.create(uuid(n)) == 0);
-  Hearer hearer(bench);
+  UeventLines hearer(bench.core);
   LogLines log(bench.core);
   bench.core.unregister_parent(*bench.parent);
   Lines expected;
@@ -146,7 +129,7 @@ TEST_CASE("unregistering announces the devices in the order of their creation, a
 
 TEST_CASE("a module is announced when all that it brings is, and gone when all that is") {
   Bench bench;
-  Hearer hearer(bench);
+  UeventLines hearer(bench.core);
   LogLines log(bench.core);
   REQUIRE(backends::find("mtty")->load(bench.core, {}));
   CHECK(hearer.take() == Lines{"add@/bus/mdev/drivers/mtty drivers", "add@/class/mtty class",
@@ -180,7 +163,7 @@ TEST_CASE("the first module from outside the kernel's tree taints it") {
 TEST_CASE("what is written to a uevent file is announced of its node") {
   Bench bench(3, true);
   REQUIRE(bench.create(uuid(1)) == 0);
-  Hearer hearer(bench);
+  UeventLines hearer(bench.core);
   const auto device = Bench::kParent + "/" + uuid(1);
   struct Written {
     std::string path;
@@ -207,7 +190,7 @@ TEST_CASE("what is written to a uevent file is announced of its node") {
 TEST_CASE("of a bad text for a uevent file the log says what is wrong, of a device's twice") {
   Bench bench(3, true);
   REQUIRE(bench.create(uuid(1)) == 0);
-  Hearer hearer(bench);
+  UeventLines hearer(bench.core);
   LogLines log(bench.core);
   const auto bad = [&](const std::string& path, const std::string& text) {
     CHECK(bench.store(path + "/uevent", text) == EINVAL);
@@ -231,11 +214,11 @@ TEST_CASE("of a bad text for a uevent file the log says what is wrong, of a devi
 
 TEST_CASE("a name that is taken is told in the log, with nothing announced") {
   Bench bench;
-  Hearer hearer(bench);
+  UeventLines hearer(bench.core);
   LogLines log(bench.core);
   const auto expected = [](const std::string& path, const std::string& name) {
     return Lines{"<4> sysfs: cannot create duplicate filename '" + path + "'", "<4> (stack trace)",
-                 "<3> kobject_add_internal failed for " + name +
+                 "<3> kobject: kobject_add_internal failed for " + name +
                      " with -EEXIST, don't try to register things with the same name in the same directory."};
   };
   CHECK_FALSE(bench.core.add_parent_device(*bench.module, bench.device_class, "slow"));

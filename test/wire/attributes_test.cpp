@@ -47,6 +47,17 @@ std::string name_and(const std::string& name, std::string_view rest) {
   return (name + '\0').append(rest);
 }
 
+int error_of_setxattr(KernelSide& kernel, std::uint64_t inode, const std::string& name,
+                      const std::string& value, std::uint32_t flags = 0) {
+  // Which of its two forms SETXATTR has was agreed in the handshake.
+  const bool extended = (kernel.init_answer().flags & FUSE_SETXATTR_EXT) != 0;
+  fuse_setxattr_in in{};
+  in.size = static_cast<std::uint32_t>(value.size());
+  in.flags = flags;
+  const auto fixed = bytes(in).substr(0, extended ? sizeof in : FUSE_COMPAT_SETXATTR_IN_SIZE);
+  return kernel.call(FUSE_SETXATTR, inode, fixed + name_and(name, value)).error;
+}
+
 }  // namespace
 
 TEST_CASE("the handshake asks for parallel lookups and for symlinks to be cached") {
@@ -133,14 +144,8 @@ TEST_CASE_METHOD(Mounted, "attributes that are set are kept, but for the size") 
 
 TEST_CASE_METHOD(Mounted, "trusted and security xattrs are kept, whole names and values") {
   const auto inode = kernel.walk(kType + "name");
-  // Which of its two forms SETXATTR has was agreed in the handshake.
-  const bool extended = (kernel.init_answer().flags & FUSE_SETXATTR_EXT) != 0;
   const auto set = [&](const std::string& name, const std::string& value, std::uint32_t flags = 0) {
-    fuse_setxattr_in in{};
-    in.size = static_cast<std::uint32_t>(value.size());
-    in.flags = flags;
-    const auto fixed = bytes(in).substr(0, extended ? sizeof in : FUSE_COMPAT_SETXATTR_IN_SIZE);
-    return kernel.call(FUSE_SETXATTR, inode, fixed + name_and(name, value)).error;
+    return error_of_setxattr(kernel, inode, name, value, flags);
   };
   const auto get = [&](const std::string& name, std::uint32_t size) {
     return kernel.call(FUSE_GETXATTR, inode, name_and(bytes(fuse_getxattr_in{size, 0}) + name, ""));
@@ -156,11 +161,21 @@ TEST_CASE_METHOD(Mounted, "trusted and security xattrs are kept, whole names and
   CHECK(get("user.colour", 100).error == ENODATA);
   CHECK(get("system.posix_acl_access", 100).error == EOPNOTSUPP);
   CHECK(kernel.call(FUSE_LISTXATTR, inode, bytes(fuse_getxattr_in{100, 0})).body ==
-        std::string("security.x\0trusted.colour\0", 26));
+        std::string("trusted.colour\0security.x\0", 26));
   CHECK(set("trusted.colour", "red", 1) == EEXIST);  // XATTR_CREATE
   CHECK(set("trusted.other", "red", 2) == ENODATA);  // XATTR_REPLACE
   CHECK(kernel.call(FUSE_REMOVEXATTR, inode, name_and("trusted.colour", "")).error == 0);
   CHECK(get("trusted.colour", 100).error == ENODATA);
+}
+
+TEST_CASE("acl_errno: an access list is refused by the kernel's age") {
+  const auto error_on = [](model::KernelVersion version) {
+    model::Core core({}, model::Core::Boot::all, version);
+    KernelSide kernel{core};
+    return error_of_setxattr(kernel, kernel.walk("bus"), "system.posix_acl_access", "x");
+  };
+  CHECK(error_on({6, 1}) == EOPNOTSUPP);
+  CHECK(error_on({6, 2}) == EINVAL);
 }
 
 TEST_CASE_METHOD(Mounted, "what sysfs refuses") {

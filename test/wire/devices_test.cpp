@@ -31,6 +31,8 @@ struct Mtty {
 };
 
 struct Slow {
+  explicit Slow(model::KernelVersion version = model::kDefaultKernel)
+      : core({}, model::Core::Boot::all, version) {}
   model::Core core;
   SlowParent parent = load_slow(core);
   SlowDriver& driver = *parent.driver;
@@ -228,6 +230,24 @@ TEST_CASE("what is gone is told at once, though the remove is answered later") {
   CHECK(told_gone(heard, place_of_answer(heard, unique), kernel.walk(kSlow), kUuid));
 }
 
+TEST_CASE("where uevent waits for a probe, poll waits for neither") {
+  Slow slow({6, 1});
+  KernelSide kernel(slow.core);
+  slow.driver.probes.close();
+  const auto unique = kernel.start_write(open_or_fail(kernel, kSlowCreate, O_WRONLY), kUuid);
+  REQUIRE(slow.driver.probes.wait_for(1));
+  const auto uevent = open_or_fail(kernel, kSlow + "/" + kUuid + "/uevent", O_RDONLY);
+  fuse_read_in in{};
+  in.fh = uevent.handle;
+  in.size = 4096;
+  const auto reading = kernel.send(FUSE_READ, uevent.inode, bytes(in));
+  CHECK(kernel.poll(uevent) == (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM | POLLPRI | POLLERR));
+  CHECK_FALSE(kernel.answered(reading));
+  slow.driver.probes.open();
+  CHECK(kernel.wait(reading).body == "DRIVER=slow\n");
+  CHECK(kernel.wait(unique).error == 0);
+}
+
 TEST_CASE("while probe runs") {
   Slow slow;
   KernelSide kernel(slow.core);
@@ -236,20 +256,13 @@ TEST_CASE("while probe runs") {
   REQUIRE(slow.driver.probes.wait_for(1));
   const std::string device = kSlow + "/" + kUuid + "/";
 
-  SECTION("the device is half there, and its uevent waits") {
+  SECTION("the device is half there, and its uevent answers at once") {
     CHECK(kernel.find(device + "driver"));
     CHECK(kernel.find(device + "mdev_type") == fail(ENOENT));
     CHECK(kernel.cat(kSlowType + "/available_instances") == "999\n");
     CHECK(kernel.echo(kUuid, kSlowCreate) == fail(EEXIST));
-    const auto uevent = open_or_fail(kernel, device + "uevent", O_RDONLY);
-    fuse_read_in in{};
-    in.fh = uevent.handle;
-    in.size = 4096;
-    const auto reading = kernel.send(FUSE_READ, uevent.inode, bytes(in));
-    CHECK(kernel.poll(uevent) == (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM | POLLPRI | POLLERR));
-    CHECK_FALSE(kernel.answered(reading));
+    CHECK(kernel.cat(device + "uevent") == "DRIVER=slow\n");
     slow.driver.probes.open();
-    CHECK(kernel.wait(reading).body == "DRIVER=slow\n");
     CHECK(kernel.wait(unique).error == 0);
   }
   SECTION("a remove takes its file away for good and the device stays") {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mounted_daemon.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -115,6 +116,14 @@ void MountedDaemon::run(const fs::Options& options, const Setup& setup, int orde
 void MountedDaemon::order(char what) const {
   send(orders_, what);
   if (receive(orders_) != what) throw std::runtime_error("an order got another answer");
+}
+
+void MountedDaemon::settle() const {
+  // A write is answered behind the news of what came before it.
+  const int file = open((path_ + "/bus/mdev/drivers_autoprobe").c_str(), O_WRONLY | O_CLOEXEC);
+  if (file < 0) return;
+  std::ignore = ::write(file, "1", 1);
+  close(file);
 }
 
 unsigned MountedDaemon::waiting() const {

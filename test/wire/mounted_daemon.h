@@ -34,8 +34,10 @@ class MountedDaemon {
 
   const std::string& path() const { return path_; }
   void order(char what) const;  // returns when it has been carried out
-  unsigned waiting() const;     // requests that the kernel has no answer to yet
-  void abort() const;           // ends a mount that hangs: all its requests fail
+  // Returns when the kernel has heard of all that orders did. Needs a worker that is idle.
+  void settle() const;
+  unsigned waiting() const;  // requests that the kernel has no answer to yet
+  void abort() const;        // ends a mount that hangs: all its requests fail
 
  private:
   [[noreturn]] void run(const fs::Options& options, const Setup& setup, int orders);

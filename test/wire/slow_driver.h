@@ -50,7 +50,7 @@ class SlowDriver final : public model::Driver {
 
 struct SlowParent {
   std::shared_ptr<SlowDriver> driver;
-  std::shared_ptr<model::ParentDevice> device;
+  std::shared_ptr<model::HostDevice> device;
   std::shared_ptr<model::Parent> parent;
   model::Type& type() const { return *parent->types.front(); }
 };

@@ -7,7 +7,7 @@ uuid=83b8f4f2-509f-382f-3c1e-e6bfe0fa1001
 made_and_unmade_by_files() {
   expect_status 0 "$MDEVFS" mount --backend mtty "$WORK/mnt"
   cd "$WORK/mnt/kernel/config/mdevfs" || fail "no config"
-  expect_equal mtty "$(ls)"
+  expect_equal "kernel mtty" "$(echo *)"
   mkdir card card/types 2>/dev/null
   [ -d card ] && [ ! -e card/types ] || fail "mkdir"
   echo sim > card/backend && mkdir card/types/a && echo 7 > card/max_instances && echo 1 > card/live || fail "set up"
@@ -52,6 +52,7 @@ mdevfs: 'bad/er' is no name for an item
 mdevfs: '../mdpy/live' is no key
 mdevfs: '' is no key
 mdevfs: bad is not loaded
+kernel
 mdpy" "$out"
 }
 root_load_and_unload() { load_and_unload; }

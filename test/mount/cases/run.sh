@@ -44,7 +44,8 @@ user_arguments_and_streams() { arguments_and_streams; }
 sys_beside_the_hosts() {
   needs_user_namespaces
   expect_equal "$( (ls /sys; echo bus; echo class; echo devices; echo kernel; echo module) | sort -u)" "$("$MDEVFS" run ls /sys | sort)"
-  expect_equal "$(ls /sys/class/net)" "$("$MDEVFS" run ls /sys/class/net)"
+  expect_equal "$(ls /sys/class/net)" "$("$MDEVFS" run --no-uevents ls /sys/class/net)"
+  expect_equal lo "$("$MDEVFS" run ls /sys/class/net)"
   expect_equal "$(cat /sys/class/net/lo/address)" "$("$MDEVFS" run cat /sys/class/net/lo/address)"
   expect_equal "$(cat /sys/devices/system/cpu/online)" "$("$MDEVFS" run cat /sys/devices/system/cpu/online)"
   expect_equal "$(cat /sys/module/fuse/parameters/max_user_bgreq)" "$("$MDEVFS" run cat /sys/module/fuse/parameters/max_user_bgreq)"
@@ -92,7 +93,10 @@ private_mdevctl_directory() {
   expect_equal "$before" "$(ls -R /etc/mdevctl.d)"
   mkdir "$WORK/mdevctl.d"
   expect_status 0 "$MDEVFS" run --mdevctl-dir mdevctl.d mkdir /etc/mdevctl.d/parent
-  expect_equal parent "$(ls "$WORK/mdevctl.d")"
+  expect_equal "parent scripts.d" "$(ls "$WORK/mdevctl.d" | paste -sd ' ')"
+  expect_equal "$(ls -R /etc/mdevctl.d/scripts.d | tail -n +2)" "$(ls -R "$WORK/mdevctl.d/scripts.d" | tail -n +2 |
+    sed "s,$WORK/,/etc/,")"
+  expect_refusal 1 "there is no directory none: make it with 'mkdir none'" "$MDEVFS" run --mdevctl-dir none true
   expect_equal "$before" "$(ls -R /etc/mdevctl.d)"
 }
 root_private_mdevctl_directory() { private_mdevctl_directory; }
@@ -213,12 +217,18 @@ kill_process_group() {
 root_kill_process_group() { kill_process_group; }
 user_kill_process_group() { kill_process_group; }
 
+# (In a /tmp of its own: other tests use the machine's.)
 nothing_is_left() {
   needs_user_namespaces
-  local before
+  local before after status
+  mkdir -p "tmp/${WORK##*/}" && mount --bind "$WORK" "tmp/${WORK##*/}" && mount --rbind tmp /tmp
   before=$(cat /proc/self/mountinfo; ls -a /mnt /tmp /etc/mdevctl.d 2>/dev/null)
-  expect_status 0 "$MDEVFS" run sh -c 'ls -R /sys/class > /dev/null'
-  expect_equal "$before" "$(cat /proc/self/mountinfo; ls -a /mnt /tmp /etc/mdevctl.d 2>/dev/null)"
+  "$MDEVFS" run sh -c 'ls -R /sys/class > /dev/null'
+  status=$?
+  after=$(cat /proc/self/mountinfo; ls -a /mnt /tmp /etc/mdevctl.d 2>/dev/null)
+  umount -R /tmp && umount "tmp/${WORK##*/}"
+  expect_equal 0 $status
+  expect_equal "$before" "$after"
 }
 root_nothing_is_left() { nothing_is_left; }
 

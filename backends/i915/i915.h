@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "../backends.h"
+
+namespace mdevfs::backends {
+
+Backend i915();
+
+}  // namespace mdevfs::backends
