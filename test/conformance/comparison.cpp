@@ -96,7 +96,9 @@ class Comparison {
       if (!step(recorded, found)) return std::move(report_);
     }
     for (const auto& [exception, used] : exceptions_) {
-      if (!used && exception->only.empty()) report_.unused.push_back(*exception);
+      if (!used && exception->only.empty() && !could_be_unheard(*exception)) {
+        report_.unused.push_back(*exception);
+      }
     }
     return std::move(report_);
   }
@@ -117,6 +119,8 @@ class Comparison {
     if (kernel->is_remark()) return true;
     if (here->outcome == kNotHeard) {
       report_.not_compared += 1 + kernel->lines.size();
+      unheard_.push_back(whole(*kernel));
+      std::ranges::copy(kernel->lines, std::back_inserter(unheard_));
       return true;
     }
     if (equal_outcomes(kernel->outcome, here->outcome)) {
@@ -178,8 +182,16 @@ class Comparison {
     return true;
   }
 
+  // Where a line would be that the kernel does not have, nobody knows.
+  bool could_be_unheard(const Exception& exception) const {
+    if (exception.kernel.empty()) return !unheard_.empty();
+    return std::ranges::any_of(unheard_,
+                               [&](const auto& line) { return equal_outcomes(exception.kernel, line); });
+  }
+
   Report report_;
   std::vector<Candidate> exceptions_;
+  std::vector<std::string> unheard_;  // the kernel's lines that were not compared
 };
 
 }  // namespace

@@ -174,6 +174,22 @@ TEST_CASE("an exception of some hosts need not be needed") {
   CHECK_FALSE(compared("a => ok\n", "a => c\n", exceptions).passed());
 }
 
+TEST_CASE("an exception of what nobody could hear need not be needed") {
+  const auto* kernel = "uevb 50 =>\n  add@/a\n  1 event\nread /a => ok\n";
+  const auto* deaf = "uevb 50 => not heard\nread /a => ok\n";
+  const std::vector<Exception> of_events{{{"s"}, "add@/a", "", "why"}, {{"s"}, "1 event", "0 events", "why"}};
+  CHECK(compared(kernel, deaf, of_events).passed());
+  CHECK(compared(kernel, kernel, of_events).unused.size() == 2);
+  // Of a line that the kernel does not have nobody knows where it would have been.
+  const std::vector<Exception> one_more{{{"s"}, "", "add@/b", "why"}};
+  CHECK(compared(kernel, deaf, one_more).passed());
+  CHECK(compared(kernel, kernel, one_more).unused.size() == 1);
+  const std::vector<Exception> of_another{{{"s"}, "read /a => ok", "read /a => read: EIO", "why"}};
+  CHECK(compared(kernel, deaf, of_another).unused.size() == 1);
+  const std::vector<Exception> of_the_step{{{"s"}, "uev => nothing", "uev =>", "why"}};
+  CHECK(compared("uev => nothing\n", "uev => not heard\n", of_the_step).passed());
+}
+
 TEST_CASE("exceptions of lines that only one side has") {
   const std::vector<Exception> exceptions{{{"s"}, "2", "", "why"}, {{"s"}, "", "9", "why"}};
   const auto report = compared("tree /a =>\n  1\n  2\n  3\n", "tree /a =>\n  1\n  3\n  9\n", exceptions);

@@ -3,7 +3,7 @@
 // The list of lines that cannot be as recorded, in a file beside the recordings: what the kernel's sysfs
 // says, what is asserted instead, and the reason in one sentence. An entry that is not needed is an error,
 // unless it says that it is only needed on some hosts: the kernel that runs the tests has a part in some
-// answers.
+// answers. Nor need it be needed where nobody heard what it may be about.
 #pragma once
 
 #include <expected>
