@@ -73,6 +73,9 @@ TEST_CASE("what is not fixed is not compared literally") {
   CHECK(by_rules("/vfio/0/dev reg 0444 nlink=1 size=4096 \"246:0\\n\"") ==
         by_rules("/vfio/0/dev reg 0444 nlink=1 size=4096 \"511:0\\n\""));
   CHECK(by_rules("/vfio/0/dev \"246:0\\n\"") != by_rules("/vfio/0/dev \"246:1\\n\""));
+  CHECK(by_rules("6.12.95+deb12-amd64") == by_rules("6.19.0-rc1"));
+  CHECK(by_rules("6.12.95+deb12-amd64") == by_rules("7.3-rc7"));
+  CHECK(by_rules("0.02") != by_rules("0.03"));
 }
 
 TEST_CASE("of operations that compete, any may win, but as many as recorded") {

@@ -19,6 +19,7 @@
 #include <thread>
 #include <vector>
 
+#include "backends/pci/bus.h"
 #include "cli/uevent_socket.h"
 #include "control/control.h"
 #include "fs/filesystem.h"
@@ -154,6 +155,20 @@ void obey_until_closed(int socket, Kernel& kernel) {
   }
 }
 
+// What the recordings' machines had beside modules, of which a scenario asks: the ISA bridge of QEMU's PC. No
+// driver takes it, and nobody hears of it, because it is there before the first client.
+int plug_hardware(model::Core& core) {
+  using backends::pci::Bus;
+  return error_of(Bus::of(core)->plug({.address = *backends::pci::parse_address("0000:00:01.0"),
+                                       .vendor = 0x8086,
+                                       .device = 0x7000,
+                                       .subsystem_vendor = 0x1af4,
+                                       .subsystem_device = 0x1100,
+                                       .class_code = 0x060100,
+                                       .link_width = 0},
+                                      "", "none"));
+}
+
 void answer_all_with(int socket, const std::string& text) {
   while (true) {
     const auto request = receive(socket);
@@ -184,6 +199,10 @@ Reply ask(int socket, const std::string& command) {
 int serve(int socket, const std::string& mountpoint, ServerOptions options) {
   model::Core core({}, options.boot, options.kernel);
   control::Control control(core);
+  if (const int error = plug_hardware(core); error != 0) {
+    answer_all_with(socket, fmt::format("the machine's PCI function: {}", std::strerror(error)));
+    return 1;
+  }
   std::promise<void> answering;
   fs::Options served{.mount_options = {"allow_other", "default_permissions"},
                      .on_ready = [&] { answering.set_value(); }};

@@ -19,6 +19,7 @@ constexpr Rule kRules[] = {
     {"(/sys/module/[a-z_]+/(srcversion|coresize|taint) .*)\".*\"", "$1*",
      "what a build makes of a module: its size, the version of its source, whether it is signed"},
     {"major([ _:a-z]+)[0-9]+", "major$1*", "char majors are given out as they are free"},
+    {"^[0-9]+\\.[0-9]+[-.][^ ]+$", "*", "it is that of the host's kernel"},
 };
 
 // Scenarios in which equal operations compete, how the names they are spawned under begin, and what of the
