@@ -8,6 +8,11 @@ namespace {
 
 constexpr std::size_t kPage = 4096;  // sysfs gives a store no more than this
 
+// The model's own functions announce their waits where they happen; of others' only this is known.
+void announce_foreign(const model::HeldNode& node) {
+  if (node.slot >= model::kFirstExtra && node.object->extra_waits()) model::announce_wait();
+}
+
 }  // namespace
 
 // An active reference for as long as a show or store runs.
@@ -38,6 +43,7 @@ model::Result<std::string> OpenFile::read(model::Tree& tree, std::uint64_t offse
   if (!active) return model::fail(ENODEV);
   if (offset == 0 || offset != read_to_) {
     if (node_.entry->show == nullptr) return model::fail(EIO);
+    announce_foreign(node_);
     auto text = node_.entry->show(*node_.object, node_.slot);
     if (!text) return text;
     text_ = std::move(*text);
@@ -55,6 +61,7 @@ model::Result<std::size_t> OpenFile::write(std::string_view data) {
   if (!active) return model::fail(ENODEV);
   if (node_.entry->store == nullptr) return model::fail(EIO);
   const std::string_view text = data.substr(0, kPage);
+  announce_foreign(node_);
   const auto stored = node_.entry->store(*node_.object, node_.slot, text);
   // A driver's positive number, which old kernels take for a length.
   if (!stored && stored.error().value < 0) return static_cast<std::size_t>(-stored.error().value);

@@ -156,6 +156,7 @@ Result<void> Core::call_bus_probe(HostDevice& device, BusDriver& driver) {
   }
   Result<void> probed;
   try {
+    announce_wait();
     probed = driver.probe(device);
   } catch (...) {
     probed = fail(EIO);
@@ -189,6 +190,7 @@ void Core::release_bus_driver(HostDevice& device) {
   const auto driver = device.driver();
   if (!driver) return;
   tree_.vanish(device, {HostDevice::kDriverGroups});
+  announce_wait();
   driver->remove(device);
   forget_bus_driver(device);
   announce_binding(directory_of(device), "unbind");

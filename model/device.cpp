@@ -154,6 +154,10 @@ const ExtraEntries* Device::extra() const {
   return &driver().group_entries();
 }
 
+bool Device::extra_waits() const {
+  return driver().info.waits;
+}
+
 void define_device(Schema& schema) {
   schema.begin(Slot::device_directory);
   define_directory(schema);

@@ -40,6 +40,7 @@ class Device final : public Object {
   std::string name() const override { return to_string(uuid); }
   std::uint32_t name_hash() const override { return name_hash_; }
   const ExtraEntries* extra() const override;
+  bool extra_waits() const override;
   Driver& driver() const { return *type->parent->driver; }
   // What it is bound to, if it is: that driver, or vfio_mdev. Of the latter, only where vfio_mdev has been
   // loaded once.

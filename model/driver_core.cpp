@@ -32,6 +32,7 @@ Result<void> Core::probe(Device& device) {
     probed = std::unexpected(*injected);
   } else {
     try {
+      if (parent.driver->info.waits) announce_wait();
       probed = device.driver().probe(device);
     } catch (...) {
       // It has failed like any other: the parent's unreg_sem must be let go and the UUID freed.
@@ -70,6 +71,7 @@ Result<void> Core::call_remove(Device& device) {
       return std::unexpected(*refused);
     }
   }
+  if (parent.driver->info.waits) announce_wait();
   if (age_.driver_call != DriverCall::as_probe) device.driver().begin_remove(device);
   device.driver().remove(device);
   if (!age_.core_counts) {
@@ -123,6 +125,7 @@ void Core::release_driver(Device& device) {
   tree_.vanish(device, {Device::kDriverLinks});
   if (!age_.vfio_mdev_binds) {
     tree_.vanish(device, {Device::kGroups});
+    if (device.driver().info.waits) announce_wait();
     device.driver().begin_remove(device);
   }
   if (device.bus_driver().info.uses_vfio) release_vfio(device);

@@ -68,6 +68,7 @@ class Gate {
     const std::uint32_t mine = generation();
     for (std::int32_t state = state_.load(std::memory_order_acquire); state != wanted && mine == generation();
          state = state_.load(std::memory_order_acquire)) {
+      announce_wait();
       state_.wait(state, std::memory_order_acquire);
     }
   }

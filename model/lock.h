@@ -12,6 +12,7 @@
 #include <mutex>
 
 #include "model/build.h"
+#include "waiting.h"
 
 #if defined(__clang__)
 #define MDEVFS_TSA(x) __attribute__((x))
@@ -70,6 +71,8 @@ class CAPABILITY("mutex") Mutex {
   explicit Mutex(Rank rank) : rank_(rank) {}
   void lock() ACQUIRE() {
     rank_taken(rank_);
+    if (mutex_.try_lock()) return;
+    announce_wait();
     mutex_.lock();
   }
   void unlock() RELEASE() {

@@ -64,6 +64,8 @@ class Object : public std::enable_shared_from_this<Object> {
   // The changing contents of one of its directories; null for a directory that has none.
   virtual Members* members(Slot) { return nullptr; }
   virtual const ExtraEntries* extra() const { return nullptr; }
+  // May a show or store of those entries, which are somebody else's, take long?
+  virtual bool extra_waits() const { return true; }
 
   const Entry& entry(Slot slot) const {
     if (slot < Slot::end) {

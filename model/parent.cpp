@@ -23,6 +23,7 @@ Parent& parent_of(Object& object) {
 // -1.
 Result<std::string> show_available_instances(Object& object, Slot) {
   Type& type = type_of(object);
+  if (type.parent->driver->info.waits) announce_wait();
   auto available = type.parent->driver->get_available(type);
   if (!available) {
     const Lock lock(mdev_list_lock);

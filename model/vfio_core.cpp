@@ -75,6 +75,7 @@ void Core::wait_for_vfio_users(Device& device) {
     if (!vfio_open_.contains(&device)) return;
   }
   tree_.wake({&device, Slot::debug_vfio});
+  announce_wait();
   const Lock lock(vfio_lock);
   vfio_changed_.wait(vfio_lock,
                      [&]() REQUIRES(vfio_lock) { return ended_ || !vfio_open_.contains(&device); });
@@ -101,6 +102,7 @@ bool Core::try_stop_module(Module& module) {
 
 void Core::pause(std::chrono::milliseconds time) {
   if (time.count() == 0) return;
+  announce_wait();
   const Lock lock(vfio_lock);
   vfio_changed_.wait_for(vfio_lock, time, [&]() REQUIRES(vfio_lock) { return ended_; });
 }
