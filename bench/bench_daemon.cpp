@@ -7,6 +7,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 
 #include "backends/backends.h"
 #include "fs/filesystem.h"
@@ -23,13 +24,15 @@ void stop(int) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    std::fputs("usage: bench_daemon MOUNTPOINT\n", stderr);
+  if (argc != 2 && argc != 3) {
+    std::fputs("usage: bench_daemon MOUNTPOINT [POLL-US]\n", stderr);
     return 2;
   }
   mdevfs::model::Core core({getuid(), getgid()});
   if (!mdevfs::backends::find("mdpy")->load(core, {"mdpy", {{"count", "1000000"}}})) return 1;
-  mdevfs::fs::Filesystem filesystem(core, {.mount_options = {"default_permissions"}});
+  mdevfs::fs::Filesystem filesystem(core,
+                                    {.mount_options = {"default_permissions"},
+                                     .poll = std::chrono::microseconds(argc == 3 ? std::atoi(argv[2]) : 50)});
   if (const auto mounted = filesystem.mount(argv[1]); !mounted) {
     std::fprintf(stderr, "%s\n", mounted.error().c_str());
     return 1;

@@ -31,6 +31,7 @@
 namespace mdevfs::cli {
 namespace {
 
+constexpr unsigned kMostPoll = 1'000'000;
 constexpr const char* kSeeHelp = "see 'mdevfs --help'";
 
 int usage_error(std::string_view sentence) {
@@ -53,6 +54,7 @@ struct MountArguments {
   std::string mountpoint;
   bool foreground = false;
   bool uevents = false;
+  unsigned poll_us = fs::kDefaultPoll.count();
   std::optional<std::string> log;
 };
 
@@ -73,6 +75,7 @@ int do_mount(MountArguments arguments) {
   request.mountpoint = arguments.mountpoint;
   request.foreground = arguments.foreground;
   request.uevents = arguments.uevents;
+  request.poll = std::chrono::microseconds(arguments.poll_us);
   request.log = arguments.log;
   const auto mounted = mount_command(request);
   return mounted ? 0 : fail(mounted.error());
@@ -85,6 +88,7 @@ struct RunArguments {
   std::optional<std::string> kernel;
   std::optional<std::string> mdevctl_directory;
   bool uevents = true;
+  unsigned poll_us = fs::kDefaultPoll.count();
   bool udev = false;
   bool libvirt = false;
   std::optional<std::string> udev_rules;
@@ -124,9 +128,9 @@ int do_run(const RunArguments& arguments) {
   if (!hardware) return hardware.error();
   auto companions = companions_of(arguments);
   if (!companions) return fail(companions.error());
-  const auto status =
-      run_command({std::move(*hardware), arguments.mdevctl_directory, arguments.uevents, arguments.log,
-                   std::move(*companions), arguments.name.value_or(""), arguments.command});
+  const auto status = run_command({std::move(*hardware), arguments.mdevctl_directory, arguments.uevents,
+                                   std::chrono::microseconds(arguments.poll_us), arguments.log,
+                                   std::move(*companions), arguments.name.value_or(""), arguments.command});
   if (!status) return fail(status.error());
   end_like(*status);
 }
@@ -244,6 +248,14 @@ void define_uevents_and_log(CLI::App& app, Arguments& arguments, const char* abo
       ->type_name("FILE");
 }
 
+template <typename Arguments>
+void define_poll(CLI::App& app, Arguments& arguments) {
+  app.add_option("--poll-us", arguments.poll_us,
+                 "look so many microseconds for the next request before sleeping; 0: not at all")
+      ->type_name("N")
+      ->check(CLI::Range(0U, kMostPoll));
+}
+
 void define_plugin(CLI::App& app, std::vector<std::string>& plugins) {
   app.add_option("--plugin", plugins, "load the backend in FILE, a shared object, may be repeated")
       ->type_name("FILE")
@@ -255,6 +267,7 @@ void define_mount(CLI::App& app, MountArguments& arguments) {
   define_plugin(app, arguments.plugins);
   app.add_flag("-f,--foreground", arguments.foreground, "stay in the foreground");
   define_uevents_and_log(app, arguments, "send uevents to this network namespace; only its root may");
+  define_poll(app, arguments);
   app.add_option("-o", arguments.options,
                  "mount options, backend=NAME, config=FILE and plugin=FILE, separated by commas")
       ->type_name("OPTIONS")
@@ -274,6 +287,7 @@ void define_run(CLI::App& app, RunArguments& arguments) {
   define_uevents_and_log(
       app, arguments,
       "send uevents to the command, in a network namespace without the host's network (the default)");
+  define_poll(app, arguments);
   app.add_flag("--shell", arguments.shell, "run a shell: what it does without a command, too");
   app.add_option("--keep", arguments.name, "let others come in by 'mdevfs enter NAME'")->type_name("NAME");
   app.prefix_command();

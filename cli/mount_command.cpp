@@ -65,6 +65,7 @@ Outcome<> mount_command(const MountRequest& request) {
                         .source = request.source,
                         .mountpoint = *mountpoint,
                         .uevents = request.uevents,
+                        .poll = request.poll,
                         .log = log.get(),
                         .stop_when_readable = end_signal.get(),
                         .furnish = nullptr};

@@ -19,6 +19,7 @@ struct MountRequest {
   std::string mountpoint;
   bool foreground = false;
   bool uevents = false;
+  std::chrono::microseconds poll = fs::kDefaultPoll;
   std::optional<std::string> log;  // a file, "-" is stderr; nothing: stderr in the foreground
 };
 

@@ -151,6 +151,7 @@ class Runner {
     service.mount_options = {"nosuid", "nodev", "noexec", "allow_other", "default_permissions"};
     service.mountpoint = staging_;
     service.uevents = uevents_;
+    service.poll = request_.poll;
     service.log = log_.get();
     service.stop_when_readable = lifeline;
     service.furnish = add_placeholders;

@@ -24,7 +24,8 @@ namespace mdevfs::cli {
 struct RunRequest {
   Hardware hardware;
   std::optional<std::string> mdevctl_directory;
-  bool uevents = false;               // in a network namespace of the command's own
+  bool uevents = false;  // in a network namespace of the command's own
+  std::chrono::microseconds poll = fs::kDefaultPoll;
   std::optional<std::string> log;     // a file, "-" is stderr
   std::vector<Companion> companions;  // started in this order
   std::string name;                   // to be entered by; empty: none

@@ -187,6 +187,7 @@ Outcome<> serve(const Service& service, const OnReady& on_ready) {
   fs::Options options;
   options.mount_options = service.mount_options;
   options.source = service.source;
+  options.poll = service.poll;
   if (on_ready) options.on_ready = [&] { on_ready(known); };
   const auto uevents = service.uevents ? open_uevents() : std::nullopt;
   if (uevents) options.send_uevent = [&](const model::Uevent& event) { uevents->send(event); };

@@ -4,6 +4,7 @@
 // stop.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <span>
 #include <string>
@@ -44,7 +45,8 @@ struct Service {
   std::vector<std::string> mount_options;
   std::string source = "mdevfs";
   std::string mountpoint;
-  bool uevents = false;         // have the kernel send them in this network namespace
+  bool uevents = false;  // have the kernel send them in this network namespace
+  std::chrono::microseconds poll = fs::kDefaultPoll;
   int log = -1;                 // where the kernel log is written; -1: nowhere
   int stop_when_readable = -1;  // a signalfd, or a pipe whose writers' end is the end of the service
   // Called before the mount; returns what the process that started the daemon has to know. May be empty.

@@ -95,7 +95,8 @@ bool Channel::carry(fuse_session* session, int fd) {
   return fuse_session_custom_io(session, &io, fd) == 0;
 }
 
-ssize_t Channel::read(int fd, void* buffer, std::size_t size, void*) {
+ssize_t Channel::read(int fd, void* buffer, std::size_t size, void* userdata) {
+  const auto& on_request = static_cast<const Context*>(userdata)->on_request;
   constexpr std::size_t kEnd = 2;  // a name may lack its end, and a second one may lack altogether
   const auto* const header = static_cast<const fuse_in_header*>(buffer);
   while (true) {
@@ -107,6 +108,7 @@ ssize_t Channel::read(int fd, void* buffer, std::size_t size, void*) {
       refuse(fd, header);
       continue;
     }
+    if (on_request) on_request(header->opcode);
     std::memset(static_cast<char*>(buffer) + length, 0, kEnd);
     if (header->opcode == FUSE_INIT) {
       init_unique = header->unique;

@@ -59,6 +59,7 @@ class Filesystem::Impl {
 
  private:
   std::expected<void, std::string> make_session();
+  std::expected<void, std::string> carry(int fd);
 
   model::Core& core_;
   const Options options_;
@@ -74,7 +75,7 @@ class Filesystem::Impl {
 Filesystem::Impl::Impl(model::Core& core, Options options) : core_(core), options_(std::move(options)) {
   fuse_set_log_func(keep_last_word);
   notifier_.emplace(channel_, open_files_, options_.invalidate, options_.send_uevent);
-  context_.emplace(core_, channel_, *notifier_, open_files_, options_.on_ready);
+  context_.emplace(core_, channel_, *notifier_, open_files_, options_.on_ready, options_.on_request);
 }
 
 Filesystem::Impl::~Impl() {
@@ -90,10 +91,6 @@ std::expected<void, std::string> Filesystem::Impl::make_session() {
   last_word.clear();
   session_ = fuse_session_new(&arguments.args, &operations(), sizeof(fuse_lowlevel_ops), &*context_);
   if (session_ == nullptr) return std::unexpected(fmt::format("bad mount options: {}", last_word));
-  workers_.emplace(session_, options_.most_workers, [this] {
-    core_.end_waits();
-    notifier_->become_quiet();
-  });
   core_.tree().set_watcher(&*notifier_);
   return {};
 }
@@ -106,14 +103,20 @@ std::expected<void, std::string> Filesystem::Impl::mount(const std::string& moun
                                        last_word.empty() ? "the kernel or fusermount3 refused" : last_word));
   }
   mounted_ = true;
-  if (!channel_.carry(session_, fuse_session_fd(session_)))
-    return std::unexpected("libfuse refused its own descriptor");
-  return {};
+  return carry(fuse_session_fd(session_));
 }
 
 std::expected<void, std::string> Filesystem::Impl::attach(int fd) {
   if (auto made = make_session(); !made) return made;
+  return carry(fd);
+}
+
+std::expected<void, std::string> Filesystem::Impl::carry(int fd) {
   if (!channel_.carry(session_, fd)) return std::unexpected("libfuse refused the descriptor");
+  workers_.emplace(session_, fd, Workers::Limits{options_.most_workers, options_.poll}, [this] {
+    core_.end_waits();
+    notifier_->become_quiet();
+  });
   return {};
 }
 

@@ -4,6 +4,8 @@
 // Everything that knows libfuse is behind this header.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <expected>
 #include <functional>
 #include <memory>
@@ -17,15 +19,20 @@ struct Uevent;
 
 namespace mdevfs::fs {
 
+inline constexpr std::chrono::microseconds kDefaultPoll{50};
+
 struct Options {
   std::vector<std::string> mount_options = {};  // as after -o: "allow_other", "ro", ...
   std::string source = "mdevfs";                // the first column of /proc/mounts
   std::function<void()> on_ready = {};          // called once, when the kernel's INIT has been answered
+  std::function<void(std::uint32_t opcode)> on_request =
+      {};  // called with each request that is read (for tests)
   // Called with each uevent, one at a time, when whoever hears of it and looks sees what has happened. Empty:
   // none are made. Must not wait for anybody.
   std::function<void(const model::Uevent&)> send_uevent = {};
   unsigned most_workers = 0;  // 0: as many as there are requests at once (a limit is for tests)
-  bool invalidate = true;     // false: the kernel is never told what is gone (for tests of that)
+  std::chrono::nanoseconds poll = kDefaultPoll;  // how long to look for the next request before sleeping
+  bool invalidate = true;  // false: the kernel is never told what is gone (for tests of that)
 };
 
 // Thread-safety: serve() from one thread; stop() from any thread and from a signal handler.

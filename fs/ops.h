@@ -20,6 +20,7 @@ struct Context {
   Notifier& notifier;
   OpenFiles& open_files;
   const std::function<void()>& on_ready;
+  const std::function<void(std::uint32_t opcode)>& on_request;
 };
 
 const fuse_lowlevel_ops& operations();

@@ -69,11 +69,16 @@ model::Result<void> SlowDriver::probe(model::Device&) {
   return {};
 }
 
+void SlowDriver::begin_remove(model::Device&) noexcept {
+  begins.pass();
+}
+
 void SlowDriver::remove(model::Device&) noexcept {
   removes.pass();
 }
 
 std::optional<unsigned> SlowDriver::get_available(const model::Type&) {
+  counts.pass();
   if (count_throws) throw std::runtime_error("count");
   return std::nullopt;
 }

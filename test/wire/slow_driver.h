@@ -36,12 +36,15 @@ class SlowDriver final : public model::Driver {
   SlowDriver(model::Core& owner, std::shared_ptr<model::Module> owner_module, std::string name,
              unsigned max_instances);
   model::Result<void> probe(model::Device& device) override;
+  void begin_remove(model::Device& device) noexcept override;
   void remove(model::Device& device) noexcept override;
   std::optional<unsigned> get_available(const model::Type& type) override;
 
   Turnstile probes;
+  Turnstile begins;  // of removes
   Turnstile removes;
-  Turnstile shows;                  // of the device's file `vendor/number`
+  Turnstile counts;                 // of available_instances
+  Turnstile shows;                  // of the device's file `vendor/number`, and stores
   std::atomic<int> probe_error{0};  // what probe answers
   std::atomic<bool> probe_throws{false};
   std::atomic<bool> count_throws{false};  // available_instances
