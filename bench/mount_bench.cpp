@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <functional>
+#include <thread>
 #include <vector>
 
 #include "floor.h"
@@ -180,7 +181,35 @@ std::vector<Row> rows_of_known_paths(const Served& ours, const Served& null, con
       {"readlink of a known path", on_all(read_link, device + "/mdev_type", "/link", sysfs + "/subsystem")}};
 }
 
+// So many clients at once, each with a thread of its own.
+Work by_clients(unsigned clients, const std::string& path) {
+  constexpr std::size_t kTimes = 1000;
+  return [=] {
+    std::vector<std::jthread> threads;
+    for (unsigned client = 0; client < clients; ++client) {
+      threads.emplace_back([&path] {
+        for (std::size_t i = 0; i < kTimes; ++i) read_attribute(path);
+      });
+    }
+    threads.clear();
+    return clients * kTimes;
+  };
+}
+
 // --- the parts
+
+void with_clients(const Served& null, int rounds, const char* poll_us) {
+  const Served ours("bench_daemon", {poll_us});
+  std::vector<Row> rows;
+  for (const unsigned clients : {1, 2, 4, 8}) {
+    rows.push_back({fmt::format("open+read+close, {} clients, --poll-us {}", clients, poll_us),
+                    {by_clients(clients, ours.mountpoint() + kType + "/available_instances"),
+                     by_clients(clients, null.mountpoint() + "/file"),
+                     by_clients(clients, "/sys/devices/virtual/mem/null/dev")}});
+  }
+  measure(rows, ours, null, rounds);
+  for (const Row& row : rows) print(row);
+}
 
 bool with_few_devices(const Served& null, int rounds) {
   const Served ours("bench_daemon", {});
@@ -223,6 +252,7 @@ bool run(int rounds) {
   const Served null("null_fs", {fmt::format("{}", kFew), fmt::format("{}", kMany)});
   print_heading();
   const bool no_request = with_few_devices(null, rounds);
+  for (const char* const poll_us : {"0", "50"}) with_clients(null, rounds, poll_us);
   const Memory memory = with_many_devices(null, rounds);
   fmt::print("\n{} rounds. create+remove on null_fs: two times open+write+close. ls on sysfs: of {}.\n\n",
              rounds, largest_of_sysfs());
