@@ -237,10 +237,7 @@ TEST_CASE("where uevent waits for a probe, poll waits for neither") {
   const auto unique = kernel.start_write(open_or_fail(kernel, kSlowCreate, O_WRONLY), kUuid);
   REQUIRE(slow.driver.probes.wait_for(1));
   const auto uevent = open_or_fail(kernel, kSlow + "/" + kUuid + "/uevent", O_RDONLY);
-  fuse_read_in in{};
-  in.fh = uevent.handle;
-  in.size = 4096;
-  const auto reading = kernel.send(FUSE_READ, uevent.inode, bytes(in));
+  const auto reading = kernel.start_read(uevent);
   CHECK(kernel.poll(uevent) == (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM | POLLPRI | POLLERR));
   CHECK_FALSE(kernel.answered(reading));
   slow.driver.probes.open();

@@ -225,12 +225,16 @@ Result<Descriptor> KernelSide::open(std::uint64_t inode, std::uint32_t flags) {
   });
 }
 
-Result<std::string> KernelSide::read(const Descriptor& file, std::uint64_t offset, std::uint32_t size) {
+std::uint64_t KernelSide::start_read(const Descriptor& file, std::uint64_t offset, std::uint32_t size) {
   fuse_read_in in{};
   in.fh = file.handle;
   in.offset = offset;
   in.size = size;
-  Answer answer = call(FUSE_READ, file.inode, bytes(in));
+  return send(FUSE_READ, file.inode, bytes(in));
+}
+
+Result<std::string> KernelSide::read(const Descriptor& file, std::uint64_t offset, std::uint32_t size) {
+  Answer answer = wait(start_read(file, offset, size));
   if (answer.error != 0) return model::fail(answer.error);
   return std::move(answer.body);
 }

@@ -102,6 +102,7 @@ class KernelSide {
 
   Result<Descriptor> open(std::uint64_t inode, std::uint32_t flags);
   Result<std::string> read(const Descriptor& file, std::uint64_t offset = 0, std::uint32_t size = 4096);
+  std::uint64_t start_read(const Descriptor& file, std::uint64_t offset = 0, std::uint32_t size = 4096);
   Result<std::size_t> write(const Descriptor& file, std::string_view text, std::uint64_t offset = 0);
   std::uint64_t start_write(const Descriptor& file, std::string_view text, std::uint64_t offset = 0);
   static Result<std::size_t> written(const Answer& answer);

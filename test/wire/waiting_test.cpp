@@ -39,13 +39,6 @@ std::uint64_t start_echo(KernelSide& kernel, std::string_view text, std::string_
   return kernel.start_write(open_or_fail(kernel, path, O_WRONLY), text);
 }
 
-std::uint64_t start_read(KernelSide& kernel, const Descriptor& file) {
-  fuse_read_in in{};
-  in.fh = file.handle;
-  in.size = 4096;
-  return kernel.send(FUSE_READ, file.inode, bytes(in));
-}
-
 // Requests are read in order: what came before this one is being carried out when it is answered.
 bool others_go_on(KernelSide& kernel) {
   return kernel.cat("bus/mdev/drivers_autoprobe").has_value();
@@ -93,11 +86,11 @@ TEST_CASE("a driver that takes its time holds up nobody") {
   }
   SECTION("available_instances") {
     const auto file = open_or_fail(kernel, kSlowType + "/available_instances", O_RDONLY);
-    slow.hold(slow.driver.counts, [&] { return std::vector{start_read(kernel, file)}; });
+    slow.hold(slow.driver.counts, [&] { return std::vector{kernel.start_read(file)}; });
   }
   SECTION("a show of its own") {
     const auto file = open_or_fail(kernel, kDevice + "/vendor/number", O_RDONLY);
-    slow.hold(slow.driver.shows, [&] { return std::vector{start_read(kernel, file)}; });
+    slow.hold(slow.driver.shows, [&] { return std::vector{kernel.start_read(file)}; });
   }
   SECTION("a store of its own") {
     slow.hold(slow.driver.shows,
@@ -109,8 +102,8 @@ TEST_CASE("a read behind another one of its descriptor holds up nobody") {
   Slow slow;
   const auto file = open_or_fail(slow.kernel, kDevice + "/vendor/number", O_RDONLY);
   slow.hold(slow.driver.shows, [&] {
-    const auto first = start_read(slow.kernel, file);
-    return std::vector{first, start_read(slow.kernel, file)};
+    const auto first = slow.kernel.start_read(file);
+    return std::vector{first, slow.kernel.start_read(file)};
   });
 }
 
@@ -118,7 +111,7 @@ TEST_CASE("a remove that waits for who is inside a file holds up nobody") {
   Slow slow;
   const auto file = open_or_fail(slow.kernel, kDevice + "/vendor/number", O_RDONLY);
   slow.hold(slow.driver.shows, [&] {
-    const auto reading = start_read(slow.kernel, file);
+    const auto reading = slow.kernel.start_read(file);
     REQUIRE(slow.driver.shows.wait_for(1));
     return std::vector{reading, start_echo(slow.kernel, "1", kDevice + "/remove")};
   });
