@@ -272,6 +272,7 @@ assigns_attributes() {
   name=$(device_name $other)
   expect_equal "Device $name started" "$(virsh nodedev-start "$name")"
   expect_equal 05.0004 "$(cat /sys/bus/mdev/devices/$other/matrix)"
+  eventually expect_listed "$name"
   expect_equal '<attr name="assign_adapter" value="5"/>
 <attr name="assign_domain" value="0x4"/>' "$(virsh nodedev-dumpxml "$name" --xpath //attr)"
   virsh nodedev-destroy "$name" > /dev/null
