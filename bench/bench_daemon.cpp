@@ -2,7 +2,7 @@
 //
 // mdevfs as mount_bench measures it: mdpy, with room for any number of devices, and nothing else.
 //
-//   bench_daemon MOUNTPOINT [POLL-US]     until SIGTERM or the mount is gone
+//   bench_daemon MOUNTPOINT [POLL-US [cached]]     until SIGTERM or the mount is gone
 #include <unistd.h>
 
 #include <csignal>
@@ -24,15 +24,16 @@ void stop(int) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2 && argc != 3) {
-    std::fputs("usage: bench_daemon MOUNTPOINT [POLL-US]\n", stderr);
+  if (argc < 2 || argc > 4) {
+    std::fputs("usage: bench_daemon MOUNTPOINT [POLL-US [cached]]\n", stderr);
     return 2;
   }
   mdevfs::model::Core core({getuid(), getgid()});
   if (!mdevfs::backends::find("mdpy")->load(core, {"mdpy", {{"count", "1000000"}}})) return 1;
   mdevfs::fs::Filesystem filesystem(
       core, {.mount_options = {"default_permissions"},
-             .poll = argc == 3 ? std::chrono::microseconds(std::atoi(argv[2])) : mdevfs::fs::kDefaultPoll});
+             .poll = argc >= 3 ? std::chrono::microseconds(std::atoi(argv[2])) : mdevfs::fs::kDefaultPoll,
+             .cached = argc == 4});
   if (const auto mounted = filesystem.mount(argv[1]); !mounted) {
     std::fprintf(stderr, "%s\n", mounted.error().c_str());
     return 1;

@@ -55,6 +55,7 @@ struct MountArguments {
   bool foreground = false;
   bool uevents = false;
   unsigned poll_us = fs::kDefaultPoll.count();
+  bool cached = false;
   std::optional<std::string> log;
 };
 
@@ -76,6 +77,7 @@ int do_mount(MountArguments arguments) {
   request.foreground = arguments.foreground;
   request.uevents = arguments.uevents;
   request.poll = std::chrono::microseconds(arguments.poll_us);
+  request.cached = arguments.cached || options->cached;
   request.log = arguments.log;
   const auto mounted = mount_command(request);
   return mounted ? 0 : fail(mounted.error());
@@ -89,6 +91,7 @@ struct RunArguments {
   std::optional<std::string> mdevctl_directory;
   bool uevents = true;
   unsigned poll_us = fs::kDefaultPoll.count();
+  bool cached = false;
   bool udev = false;
   bool libvirt = false;
   std::optional<std::string> udev_rules;
@@ -128,9 +131,10 @@ int do_run(const RunArguments& arguments) {
   if (!hardware) return hardware.error();
   auto companions = companions_of(arguments);
   if (!companions) return fail(companions.error());
-  const auto status = run_command({std::move(*hardware), arguments.mdevctl_directory, arguments.uevents,
-                                   std::chrono::microseconds(arguments.poll_us), arguments.log,
-                                   std::move(*companions), arguments.name.value_or(""), arguments.command});
+  const auto status =
+      run_command({std::move(*hardware), arguments.mdevctl_directory, arguments.uevents,
+                   std::chrono::microseconds(arguments.poll_us), arguments.cached, arguments.log,
+                   std::move(*companions), arguments.name.value_or(""), arguments.command});
   if (!status) return fail(status.error());
   end_like(*status);
 }
@@ -249,11 +253,12 @@ void define_uevents_and_log(CLI::App& app, Arguments& arguments, const char* abo
 }
 
 template <typename Arguments>
-void define_poll(CLI::App& app, Arguments& arguments) {
+void define_speed(CLI::App& app, Arguments& arguments) {
   app.add_option("--poll-us", arguments.poll_us,
                  "look so many microseconds for the next request before sleeping; 0: not at all")
       ->type_name("N")
       ->check(CLI::Range(0U, kMostPoll));
+  app.add_flag("--cached", arguments.cached, "let the host's kernel keep texts and answer opens");
 }
 
 void define_plugin(CLI::App& app, std::vector<std::string>& plugins) {
@@ -267,9 +272,9 @@ void define_mount(CLI::App& app, MountArguments& arguments) {
   define_plugin(app, arguments.plugins);
   app.add_flag("-f,--foreground", arguments.foreground, "stay in the foreground");
   define_uevents_and_log(app, arguments, "send uevents to this network namespace; only its root may");
-  define_poll(app, arguments);
+  define_speed(app, arguments);
   app.add_option("-o", arguments.options,
-                 "mount options, backend=NAME, config=FILE and plugin=FILE, separated by commas")
+                 "mount options, backend=NAME, cached, config=FILE and plugin=FILE, separated by commas")
       ->type_name("OPTIONS")
       ->allow_extra_args(false);
   app.add_option("MOUNTPOINT", arguments.mountpoint, "an existing directory")->required()->type_name("");
@@ -287,7 +292,7 @@ void define_run(CLI::App& app, RunArguments& arguments) {
   define_uevents_and_log(
       app, arguments,
       "send uevents to the command, in a network namespace without the host's network (the default)");
-  define_poll(app, arguments);
+  define_speed(app, arguments);
   app.add_flag("--shell", arguments.shell, "run a shell: what it does without a command, too");
   app.add_option("--keep", arguments.name, "let others come in by 'mdevfs enter NAME'")->type_name("NAME");
   app.prefix_command();

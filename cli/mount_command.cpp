@@ -66,6 +66,7 @@ Outcome<> mount_command(const MountRequest& request) {
                         .mountpoint = *mountpoint,
                         .uevents = request.uevents,
                         .poll = request.poll,
+                        .cached = request.cached,
                         .log = log.get(),
                         .stop_when_readable = end_signal.get(),
                         .furnish = nullptr};

@@ -20,6 +20,7 @@ struct MountRequest {
   bool foreground = false;
   bool uevents = false;
   std::chrono::microseconds poll = fs::kDefaultPoll;
+  bool cached = false;
   std::optional<std::string> log;  // a file, "-" is stderr; nothing: stderr in the foreground
 };
 

@@ -8,7 +8,7 @@
 namespace mdevfs::cli {
 namespace {
 
-enum class Fate { pass, drop, backend, config, kernel, plugin, source };
+enum class Fate { pass, drop, backend, cached, config, kernel, plugin, source };
 
 struct KnownOption {
   std::string_view name;  // with its '=' where it takes a value; "x-" and "X-" are prefixes
@@ -18,19 +18,26 @@ struct KnownOption {
 // Dropped are the ones that concern mount(8) or the boot, and those that every mdevfs mount decides itself
 // (mount.fuse3 adds "dev,suid" to every call).
 constexpr KnownOption kOptions[] = {
-    {"backend=", Fate::backend}, {"config=", Fate::config},    {"kernel=", Fate::kernel},
-    {"plugin=", Fate::plugin},   {"fsname=", Fate::source},    {"allow_other", Fate::pass},
-    {"allow_root", Fate::pass},  {"auto_unmount", Fate::pass}, {"ro", Fate::pass},
-    {"noatime", Fate::pass},     {"sync", Fate::pass},         {"dirsync", Fate::pass},
-    {"context=", Fate::pass},    {"fscontext=", Fate::pass},   {"rootcontext=", Fate::pass},
-    {"rw", Fate::drop},          {"async", Fate::drop},        {"atime", Fate::drop},
-    {"relatime", Fate::drop},    {"defaults", Fate::drop},     {"default_permissions", Fate::drop},
-    {"nosuid", Fate::drop},      {"nodev", Fate::drop},        {"noexec", Fate::drop},
-    {"suid", Fate::drop},        {"dev", Fate::drop},          {"exec", Fate::drop},
-    {"auto", Fate::drop},        {"noauto", Fate::drop},       {"user", Fate::drop},
-    {"user=", Fate::drop},       {"users", Fate::drop},        {"nouser", Fate::drop},
-    {"owner", Fate::drop},       {"group", Fate::drop},        {"nofail", Fate::drop},
-    {"_netdev", Fate::drop},     {"comment=", Fate::drop},     {"x-", Fate::drop},
+    {"cached", Fate::cached},     {"backend=", Fate::backend},
+    {"config=", Fate::config},    {"kernel=", Fate::kernel},
+    {"plugin=", Fate::plugin},    {"fsname=", Fate::source},
+    {"allow_other", Fate::pass},  {"allow_root", Fate::pass},
+    {"auto_unmount", Fate::pass}, {"ro", Fate::pass},
+    {"noatime", Fate::pass},      {"sync", Fate::pass},
+    {"dirsync", Fate::pass},      {"context=", Fate::pass},
+    {"fscontext=", Fate::pass},   {"rootcontext=", Fate::pass},
+    {"rw", Fate::drop},           {"async", Fate::drop},
+    {"atime", Fate::drop},        {"relatime", Fate::drop},
+    {"defaults", Fate::drop},     {"default_permissions", Fate::drop},
+    {"nosuid", Fate::drop},       {"nodev", Fate::drop},
+    {"noexec", Fate::drop},       {"suid", Fate::drop},
+    {"dev", Fate::drop},          {"exec", Fate::drop},
+    {"auto", Fate::drop},         {"noauto", Fate::drop},
+    {"user", Fate::drop},         {"user=", Fate::drop},
+    {"users", Fate::drop},        {"nouser", Fate::drop},
+    {"owner", Fate::drop},        {"group", Fate::drop},
+    {"nofail", Fate::drop},       {"_netdev", Fate::drop},
+    {"comment=", Fate::drop},     {"x-", Fate::drop},
     {"X-", Fate::drop},
 };
 
@@ -53,6 +60,9 @@ Outcome<> take_option(std::string_view option, MountOptions& options) {
       break;
     case Fate::backend:
       options.backends.push_back(value);
+      break;
+    case Fate::cached:
+      options.cached = true;
       break;
     case Fate::config:
       options.configs.push_back(value);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What may stand after -o: options for the filesystem, `backend=NAME`, `config=FILE`, `plugin=FILE`, and what
-// fstab and mount(8) add of their own.
+// What may stand after -o: options for the filesystem, `backend=NAME`, `cached`, `config=FILE`,
+// `plugin=FILE`, and what fstab and mount(8) add of their own.
 #pragma once
 
 #include <optional>
@@ -19,6 +19,7 @@ struct MountOptions {
   std::vector<std::string> plugins = {};
   std::vector<std::string> configs = {};
   std::optional<std::string> kernel = std::nullopt;
+  bool cached = false;
   std::string source = {};  // fsname=, empty when there is none
 };
 

@@ -152,6 +152,7 @@ class Runner {
     service.mountpoint = staging_;
     service.uevents = uevents_;
     service.poll = request_.poll;
+    service.cached = request_.cached;
     service.log = log_.get();
     service.stop_when_readable = lifeline;
     service.furnish = add_placeholders;

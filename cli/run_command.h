@@ -26,6 +26,7 @@ struct RunRequest {
   std::optional<std::string> mdevctl_directory;
   bool uevents = false;  // in a network namespace of the command's own
   std::chrono::microseconds poll = fs::kDefaultPoll;
+  bool cached = false;
   std::optional<std::string> log;     // a file, "-" is stderr
   std::vector<Companion> companions;  // started in this order
   std::string name;                   // to be entered by; empty: none

@@ -188,6 +188,7 @@ Outcome<> serve(const Service& service, const OnReady& on_ready) {
   options.mount_options = service.mount_options;
   options.source = service.source;
   options.poll = service.poll;
+  options.cached = service.cached;
   if (on_ready) options.on_ready = [&] { on_ready(known); };
   const auto uevents = service.uevents ? open_uevents() : std::nullopt;
   if (uevents) options.send_uevent = [&](const model::Uevent& event) { uevents->send(event); };

@@ -47,6 +47,7 @@ struct Service {
   std::string mountpoint;
   bool uevents = false;  // have the kernel send them in this network namespace
   std::chrono::microseconds poll = fs::kDefaultPoll;
+  bool cached = false;          // fs::Options' own
   int log = -1;                 // where the kernel log is written; -1: nowhere
   int stop_when_readable = -1;  // a signalfd, or a pipe whose writers' end is the end of the service
   // Called before the mount; returns what the process that started the daemon has to know. May be empty.

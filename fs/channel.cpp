@@ -143,19 +143,36 @@ void Channel::notify(std::int32_t code, const void* body, std::size_t size, cons
   [[maybe_unused]] const ssize_t written = ::writev(fd_, parts.data(), name.empty() ? 2 : 3);
 }
 
-void Channel::invalidate_entry(std::uint64_t directory, const std::string& name) const {
+void Channel::invalidate_entry(std::uint64_t directory, const std::string& name, std::uint32_t flags) const {
   fuse_notify_inval_entry_out body{};
   body.parent = directory;
   body.namelen = static_cast<std::uint32_t>(name.size());
-  body.flags = expires_ ? FUSE_EXPIRE_ONLY : 0;
+  body.flags = flags;
   notify(FUSE_NOTIFY_INVAL_ENTRY, &body, sizeof body, name);
 }
 
-void Channel::invalidate_attributes(std::uint64_t inode) const {
+void Channel::invalidate_entry(std::uint64_t directory, const std::string& name) const {
+  invalidate_entry(directory, name, expires_ ? FUSE_EXPIRE_ONLY : 0);
+}
+
+void Channel::forget_entry(std::uint64_t directory, const std::string& name) const {
+  invalidate_entry(directory, name, 0);
+}
+
+// A negative offset: the attributes alone.
+void Channel::invalidate_inode(std::uint64_t inode, std::int64_t offset) const {
   fuse_notify_inval_inode_out body{};
   body.ino = inode;
-  body.off = -1;
+  body.off = offset;
   notify(FUSE_NOTIFY_INVAL_INODE, &body, sizeof body, {});
+}
+
+void Channel::invalidate_attributes(std::uint64_t inode) const {
+  invalidate_inode(inode, -1);
+}
+
+void Channel::invalidate_text(std::uint64_t inode) const {
+  invalidate_inode(inode, 0);
 }
 
 }  // namespace mdevfs::fs

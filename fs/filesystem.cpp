@@ -10,6 +10,7 @@
 
 #include "channel.h"
 #include "fuse.h"
+#include "kept_texts.h"
 #include "notifier.h"
 #include "ops.h"
 #include "workers.h"
@@ -65,6 +66,7 @@ class Filesystem::Impl {
   const Options options_;
   Channel channel_;
   OpenFiles open_files_;
+  std::optional<KeptTexts> kept_texts_;
   std::optional<Notifier> notifier_;
   std::optional<Context> context_;
   fuse_session* session_ = nullptr;
@@ -74,8 +76,11 @@ class Filesystem::Impl {
 
 Filesystem::Impl::Impl(model::Core& core, Options options) : core_(core), options_(std::move(options)) {
   fuse_set_log_func(keep_last_word);
-  notifier_.emplace(channel_, open_files_, options_.invalidate, options_.send_uevent);
-  context_.emplace(core_, channel_, *notifier_, open_files_, options_.on_ready, options_.on_request);
+  if (options_.cached) kept_texts_.emplace(core_.tree(), channel_);
+  KeptTexts* const kept_texts = kept_texts_ ? &*kept_texts_ : nullptr;
+  notifier_.emplace(channel_, open_files_, kept_texts, options_.invalidate, options_.send_uevent);
+  context_.emplace(core_, channel_, *notifier_, open_files_, kept_texts, options_.on_ready,
+                   options_.on_request);
 }
 
 Filesystem::Impl::~Impl() {

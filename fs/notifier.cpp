@@ -3,9 +3,11 @@
 
 namespace mdevfs::fs {
 
-Notifier::Notifier(const Channel& channel, OpenFiles& open_files, bool enabled, const SendUevent& send_uevent)
+Notifier::Notifier(const Channel& channel, OpenFiles& open_files, KeptTexts* kept_texts, bool enabled,
+                   const SendUevent& send_uevent)
     : channel_(channel),
       open_files_(open_files),
+      kept_texts_(kept_texts),
       send_uevent_(send_uevent),
       quiet_(!enabled),
       thread_([this] { run(); }) {}
@@ -35,9 +37,16 @@ void Notifier::announce(model::Uevent event) noexcept {
   add(std::move(event));
 }
 
+void Notifier::add_outdated_texts() {
+  if (kept_texts_ == nullptr) return;
+  auto inodes = kept_texts_->outdate();
+  if (!inodes.empty()) jobs_.emplace_back(OutdatedTexts{std::move(inodes)});
+}
+
 void Notifier::add(Job job) {
   {
     const std::lock_guard lock(mutex_);
+    add_outdated_texts();
     jobs_.push_back(std::move(job));
   }
   wake_.notify_one();
@@ -45,14 +54,18 @@ void Notifier::add(Job job) {
 
 void Notifier::answer_after(Reply reply, int error, std::size_t written) {
   Answer answer{std::move(reply), error, written};
+  bool at_once = false;
   {
     const std::lock_guard lock(mutex_);
-    if (busy_ || !jobs_.empty()) {
-      jobs_.emplace_back(std::move(answer));
-      return;  // the thread is awake, or has been woken by what is before us
-    }
+    add_outdated_texts();
+    at_once = !busy_ && jobs_.empty();
+    if (!at_once) jobs_.emplace_back(std::move(answer));
   }
-  answer.give();
+  if (at_once) {
+    answer.give();
+  } else {
+    wake_.notify_one();
+  }
 }
 
 void Notifier::run() {
@@ -77,6 +90,10 @@ void Notifier::become_quiet() {
   quiet_ = true;
   std::unique_lock lock(mutex_);
   idle_.wait_for(lock, kPatience, [this] { return !busy_ && jobs_.empty(); });
+}
+
+void Notifier::carry_out(const OutdatedTexts& texts) const {
+  kept_texts_->invalidate(texts.inodes, !quiet_);
 }
 
 void Notifier::carry_out(const model::Changes& changes) const {

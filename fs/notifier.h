@@ -16,6 +16,7 @@
 #include <variant>
 
 #include "channel.h"
+#include "kept_texts.h"
 #include "model/change.h"
 #include "model/lock.h"
 #include "open_files.h"
@@ -27,7 +28,9 @@ namespace mdevfs::fs {
 class Notifier final : public model::Watcher {
  public:
   using SendUevent = std::function<void(const model::Uevent&)>;
-  Notifier(const Channel& channel, OpenFiles& open_files, bool enabled, const SendUevent& send_uevent);
+  // `kept_texts`: null where the kernel keeps none.
+  Notifier(const Channel& channel, OpenFiles& open_files, KeptTexts* kept_texts, bool enabled,
+           const SendUevent& send_uevent);
   ~Notifier() override;  // what is queued is done first
 
   void publish(model::Changes changes) noexcept override;
@@ -47,18 +50,25 @@ class Notifier final : public model::Watcher {
     std::size_t written;
     void give();
   };
-  using Job = std::variant<model::Changes, model::Uevent, Answer>;
+  struct OutdatedTexts {
+    std::vector<std::uint64_t> inodes;
+  };
+  using Job = std::variant<OutdatedTexts, model::Changes, model::Uevent, Answer>;
 
   void add(Job job);
+  // Nobody is told or answered anything before the texts are gone that were rendered before it.
+  void add_outdated_texts();  // with mutex_ held
   void run();
+  void carry_out(const OutdatedTexts& texts) const;
   void carry_out(const model::Changes& changes) const;
   void carry_out(const model::Uevent& event) const { send_uevent_(event); }
   static void carry_out(Answer& answer) { answer.give(); }
 
   const Channel& channel_;
   OpenFiles& open_files_;
+  KeptTexts* const kept_texts_;
   const SendUevent& send_uevent_;  // empty: none are sent
-  std::mutex mutex_;               // a leaf: nothing is called with it held
+  std::mutex mutex_;               // only KeptTexts' is taken with it held
   std::condition_variable wake_;
   std::deque<Job> jobs_;
   std::condition_variable idle_;

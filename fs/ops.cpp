@@ -10,8 +10,10 @@
 #include <climits>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string>
 
+#include "alias.h"
 #include "open_file.h"
 
 namespace mdevfs::fs {
@@ -53,21 +55,6 @@ struct stat render(const model::Stat& from) {
   return to;
 }
 
-// A file whose store may wait is another inode to the kernel at each lookup, in the top bits of the number;
-// st_ino is the same. The kernel holds an inode's lock over a write and takes it for O_TRUNC (a shell's `>`),
-// so with one inode an open would wait for somebody else's slow create: with one second of probe, six at once
-// took 4.0 s, and 6.0 s with O_APPEND, which sysfs does side by side.
-constexpr unsigned kAliasShift = 48;
-
-fuse_ino_t without_alias(fuse_ino_t inode) {
-  return inode & ((fuse_ino_t{1} << kAliasShift) - 1);
-}
-
-fuse_ino_t with_new_alias(fuse_ino_t inode) {
-  static std::atomic<std::uint64_t> next{1};
-  return inode | next.fetch_add(1, std::memory_order_relaxed) << kAliasShift;
-}
-
 // A change made through one alias must be seen through the others.
 double attribute_timeout(fuse_ino_t inode) {
   return inode == without_alias(inode) ? kForEver : 0;
@@ -77,11 +64,37 @@ HeldNode resolve(const Context& context, fuse_ino_t inode) {
   return context.core.tree().resolve(without_alias(inode));
 }
 
+// --- texts that the kernel keeps (kept_texts.h)
+
+// Drivers' own files may change at any moment, and the log does.
+KeptTexts::Scope scope_of(const HeldNode& node) {
+  const model::Entry& entry = *node.entry;
+  const bool foreign = node.slot >= model::kFirstExtra && node.object && node.object->extra_waits();
+  return entry.store != nullptr || entry.grows || foreign ? KeptTexts::Scope::one_open
+                                                          : KeptTexts::Scope::all_opens;
+}
+
+// Until the first READ, which may not ask for more than the kernel believes to be there.
+off_t unread_size(const model::Entry& entry) {
+  constexpr off_t kLong = off_t{1} << 20U;
+  return entry.grows || entry.size == 0 ? kLong : static_cast<off_t>(entry.size);
+}
+
+int refuse_open(const model::Stat& stat, int flags);
+
+model::Result<std::string> render_text(const Context& context, const HeldNode& node) {
+  auto& tree = context.core.tree();
+  if (!tree.alive(node)) return model::fail(ENODEV);
+  if (const int refused = refuse_open(tree.stat(node), O_RDONLY); refused != 0) return model::fail(refused);
+  return OpenFile(node).read(tree, 0, static_cast<std::size_t>(unread_size(*node.entry)));
+}
+
 // Of an inode whose object is gone and held by nobody only the slot is known; its number must stay what it
 // was.
 struct stat render(const Context& context, const HeldNode& node, fuse_ino_t inode) {
   struct stat to = render(context.core.tree().stat(node));
   to.st_ino = without_alias(inode);
+  if (context.kept_texts != nullptr && node.entry->kind == Kind::file) to.st_size = unread_size(*node.entry);
   return to;
 }
 
@@ -95,10 +108,19 @@ void lookup(Context& context, Reply reply, fuse_ino_t parent, const char* name) 
   auto& tree = context.core.tree();
   const auto found = tree.lookup(resolve(context, parent), name);
   if (!found) return reply.error(found.error().value);  // never a cached "not there": it may come any moment
+  const bool is_kept = context.kept_texts != nullptr && found->entry->kind == Kind::file;
+  if (is_kept && found->entry->open != nullptr) return reply.error(EOPNOTSUPP);  // nothing is ever opened
   fuse_entry_param entry{};
-  entry.attr = render(tree.stat(*found));
-  entry.ino = entry.attr.st_ino;
-  if (found->entry->waits != nullptr && found->entry->waits(*found->object)) {
+  entry.ino = model::inode_of(found->object->id, found->slot);
+  entry.attr = render(context, *found, entry.ino);
+  if (is_kept) {
+    entry.ino = with_new_alias(entry.ino);
+    context.kept_texts->restart(entry.ino);
+    if (scope_of(*found) == KeptTexts::Scope::all_opens) entry.attr_timeout = entry.entry_timeout = kForEver;
+  } else if (found->entry->waits != nullptr && found->entry->waits(*found->object)) {
+    // The kernel holds an inode's lock over a write and takes it for O_TRUNC (a shell's `>`), so with one
+    // inode an open would wait for somebody else's slow create: with one second of probe, six at once took
+    // 4.0 s, and 6.0 s with O_APPEND, which sysfs does side by side.
     entry.ino = with_new_alias(entry.ino);
   } else if (found->entry->retargets) {
     // The kernel keeps a link's text with its inode, for ever.
@@ -111,7 +133,18 @@ void lookup(Context& context, Reply reply, fuse_ino_t parent, const char* name) 
 }
 
 void getattr(Context& context, Reply reply, fuse_ino_t inode, fuse_file_info*) {
-  reply.attributes(render(context, resolve(context, inode), inode), attribute_timeout(inode));
+  const auto node = resolve(context, inode);
+  double timeout = attribute_timeout(inode);
+  struct stat attributes = render(context, node, inode);
+  if (context.kept_texts != nullptr && node.entry->kind == Kind::file) {
+    const auto scope = scope_of(node);
+    if (const auto size =
+            context.kept_texts->size(inode, scope, [&] { return render_text(context, node); })) {
+      attributes.st_size = static_cast<off_t>(*size);
+      if (scope == KeptTexts::Scope::all_opens) timeout = kForEver;
+    }
+  }
+  reply.attributes(attributes, timeout);
 }
 
 timespec now() {
@@ -132,6 +165,7 @@ void setattr(Context& context, Reply reply, fuse_ino_t inode, struct stat* wante
                              .atime = asked(FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_ATIME_NOW, wanted->st_atim),
                              .mtime = asked(FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW, wanted->st_mtim),
                              .truncated = (set & FUSE_SET_ATTR_SIZE) != 0});
+  if (context.kept_texts != nullptr) context.kept_texts->restart(inode);
   reply.attributes(render(context, node, inode), attribute_timeout(inode));
 }
 
@@ -196,6 +230,7 @@ int refuse_open(const model::Stat& stat, int flags) {
 }
 
 void open(Context& context, Reply reply, fuse_ino_t inode, fuse_file_info* file) {
+  if (context.kept_texts != nullptr) return reply.error(ENOSYS);  // the kernel will not ask again
   auto& tree = context.core.tree();
   auto node = resolve(context, inode);
   if (!tree.alive(node)) return reply.error(ENODEV);
@@ -214,14 +249,35 @@ void open(Context& context, Reply reply, fuse_ino_t inode, fuse_file_info* file)
   if (!reply.raw(&body, sizeof body)) context.open_files.close(opened);
 }
 
-void read(Context& context, Reply reply, fuse_ino_t, std::size_t size, off_t offset, fuse_file_info* file) {
+void read(Context& context, Reply reply, fuse_ino_t inode, std::size_t size, off_t offset,
+          fuse_file_info* file) {
+  if (context.kept_texts != nullptr) {
+    const auto node = resolve(context, inode);
+    return context.kept_texts->read(
+        inode, scope_of(node), static_cast<std::uint64_t>(offset), size,
+        [&] { return render_text(context, node); }, std::move(reply));
+  }
   const auto text = open_file(file).read(context.core.tree(), static_cast<std::uint64_t>(offset), size);
   if (!text) return reply.error(text.error().value);
   reply.data(text->data(), text->size());
 }
 
-void write(Context& context, Reply reply, fuse_ino_t, const char* data, std::size_t size, off_t,
+// A refused WRITE has changed nothing, and is answered at once: the kernel holds a page meanwhile, which the
+// notifier may want to invalidate.
+void write_unopened(Context& context, Reply reply, fuse_ino_t inode, std::string_view data) {
+  auto& tree = context.core.tree();
+  auto node = resolve(context, inode);
+  if (!tree.alive(node)) return reply.error(ENODEV);
+  if (const int refused = refuse_open(tree.stat(node), O_WRONLY); refused != 0) return reply.error(refused);
+  if (node.entry->store == nullptr) return reply.error(EIO);
+  const auto written = OpenFile(std::move(node)).write(data);
+  context.kept_texts->restart(inode);
+  context.notifier.answer_after(std::move(reply), written ? 0 : written.error().value, written.value_or(0));
+}
+
+void write(Context& context, Reply reply, fuse_ino_t inode, const char* data, std::size_t size, off_t,
            fuse_file_info* file) {
+  if (context.kept_texts != nullptr) return write_unopened(context, std::move(reply), inode, {data, size});
   const auto written = open_file(file).write({data, size});
   context.notifier.answer_after(std::move(reply), written ? 0 : written.error().value, written.value_or(0));
 }
@@ -234,6 +290,10 @@ void release(Context& context, Reply reply, fuse_ino_t, fuse_file_info* file) {
 void poll(Context& context, Reply reply, fuse_ino_t, fuse_file_info* file, fuse_pollhandle* handle) {
   // Watched first and looked at then, so that no change falls between. Of sysfs files nobody is ever woken:
   // sysfs does not notify when a count changes, and neither do we.
+  if (context.kept_texts != nullptr) {
+    if (handle != nullptr) fuse_pollhandle_destroy(handle);
+    return reply.error(ENOSYS);  // whoever polls an unopened file is told that it is ready
+  }
   OpenFile& opened = open_file(file);
   if (handle != nullptr) context.open_files.watch(opened, handle);
   reply.events(opened.events(context.core.tree()));
@@ -346,14 +406,26 @@ void init(void* userdata, fuse_conn_info* connection) {
   // would leave the kernel with a size of 0.
   connection->want &= ~FUSE_CAP_ATOMIC_O_TRUNC;
   connection->want |= connection->capable & FUSE_CAP_CACHE_SYMLINKS;
-  static_cast<Context*>(userdata)->channel.set_expires((connection->capable & FUSE_CAP_EXPIRE_ONLY) != 0);
+  const auto& context = *static_cast<Context*>(userdata);
+  context.channel.set_expires((connection->capable & FUSE_CAP_EXPIRE_ONLY) != 0);
+  if (context.kept_texts == nullptr) return;
+  // We say what is out of date. And a READ of pages waits in the background, of which the kernel sends a
+  // dozen at a time: as many slow ones would hold up all others.
+  connection->want &= ~FUSE_CAP_AUTO_INVAL_DATA;
+  connection->max_background = connection->congestion_threshold = UINT16_MAX;
 }
 
-void forget(fuse_req_t request, fuse_ino_t, std::uint64_t) {
-  fuse_reply_none(request);
+// Only files have aliases, and each is looked up once.
+void forget_multi(Context& context, Reply reply, std::size_t count, fuse_forget_data* forgotten) {
+  for (const auto& each : std::span(forgotten, count)) {
+    if (context.kept_texts != nullptr) context.kept_texts->forget(each.ino);
+  }
+  reply.none();
 }
-void forget_multi(fuse_req_t request, std::size_t, fuse_forget_data*) {
-  fuse_reply_none(request);
+
+void forget(Context& context, Reply reply, fuse_ino_t inode, std::uint64_t lookups) {
+  fuse_forget_data forgotten{inode, lookups};
+  forget_multi(context, std::move(reply), 1, &forgotten);
 }
 
 // From C to one of the functions above. Whatever is thrown there has taken the reply with it, which answers
@@ -379,8 +451,8 @@ fuse_lowlevel_ops make_operations() {
   fuse_lowlevel_ops ops{};
   ops.init = init;
   ops.lookup = kThunk<lookup>;
-  ops.forget = forget;
-  ops.forget_multi = forget_multi;
+  ops.forget = kThunk<forget>;
+  ops.forget_multi = kThunk<forget_multi>;
   ops.getattr = kThunk<getattr>;
   ops.setattr = kThunk<setattr>;
   ops.readlink = kThunk<readlink>;

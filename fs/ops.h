@@ -19,6 +19,7 @@ struct Context {
   Channel& channel;
   Notifier& notifier;
   OpenFiles& open_files;
+  KeptTexts* kept_texts;  // null: the kernel keeps none
   const std::function<void()>& on_ready;
   const std::function<void(std::uint32_t opcode)>& on_request;
 };

@@ -42,7 +42,7 @@ void settle() {
 }  // namespace
 
 EmulatedMachine::EmulatedMachine(const Namespaces& namespaces, model::KernelVersion kernel,
-                                 model::Core::Boot boot)
+                                 model::Core::Boot boot, bool cached)
     : tree_(Namespaces::directory("sys")), age_(age_of(kernel)), modules_(age_) {
   if (const Descriptor fuse(::open("/dev/fuse", O_RDWR | O_CLOEXEC)); !fuse) {
     throw Unavailable(fmt::format("/dev/fuse: {}", std::strerror(errno)));
@@ -60,7 +60,8 @@ EmulatedMachine::EmulatedMachine(const Namespaces& namespaces, model::KernelVers
     // std::exit: a sanitizer's leak check is an exit handler.
     listener_.reset();
     std::exit(
-        serve(other.get(), tree_, {.kernel = kernel, .boot = boot, .uevents = namespaces.has_own_network()}));
+        serve(other.get(), tree_,
+              {.kernel = kernel, .boot = boot, .cached = cached, .uevents = namespaces.has_own_network()}));
   }
   other = Descriptor();
   if (const auto reply = ask(control_.get(), std::string(Command::kReady)); reply.error != 0) {

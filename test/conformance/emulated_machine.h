@@ -23,7 +23,8 @@ class EmulatedMachine final : public Machine {
  public:
   // In the first namespace: starts the server; its kernel is of that version. Its uevents can be heard
   // where the network is the run's own. In the second: puts its tree at /sys. Throw what a child throws.
-  EmulatedMachine(const Namespaces& namespaces, model::KernelVersion kernel, model::Core::Boot boot);
+  EmulatedMachine(const Namespaces& namespaces, model::KernelVersion kernel, model::Core::Boot boot,
+                  bool cached);
   void enter(Namespaces& namespaces);
   // After the scenario: takes /sys away and ends the server. Throws if it did not end well.
   void end();

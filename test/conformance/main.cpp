@@ -38,7 +38,9 @@ constexpr const char* kUsage =
     "       scenario match AGE/NAME FILE.out    another recording of that scenario against the one there is\n"
     "       scenario generate SEED COUNT  a made-up scenario of so many operations\n"
     "       scenario against FOLDER NAME...    runs FOLDER/NAME.scn and compares with FOLDER/NAME.out\n"
-    "With --kernel=VERSION before it, `run` and `against` emulate that kernel.\n"
+    "With --kernel=VERSION before it, `run` and `against` emulate that kernel; with --cached before it, "
+    "`run`,\n"
+    "`compare` and `against` let this machine's kernel keep texts.\n"
     "       scenario list                 the names of those\n"
     "       scenario exceptions           what cannot be as recorded, as the documentation lists it\n";
 
@@ -110,6 +112,7 @@ std::string applets_for(std::string_view scenario) {
 
 // The age under which scenarios run that are no recording's.
 model::KernelVersion kernel = model::kDefaultKernel;
+bool cached = false;
 
 void run_emulated(const std::string& scenario, const Print& print) {
   require_users(scenario);
@@ -120,7 +123,7 @@ void run_emulated(const std::string& scenario, const Print& print) {
   const auto boot = scenario.starts_with("#!nomdev")       ? Boot::bare
                     : scenario.starts_with("#!novfiomdev") ? Boot::without_vfio_mdev
                                                            : Boot::all;
-  EmulatedMachine machine(namespaces, kernel, boot);
+  EmulatedMachine machine(namespaces, kernel, boot, cached);
   machine.enter(namespaces);
   {
     Context context{.machine = machine, .applets = tools};
@@ -295,6 +298,10 @@ constexpr Verb kVerbs[] = {{"run", print_transcripts<run_emulated>},
                            {"exceptions", print_exceptions}};
 
 int main_with(std::vector<std::string> words) {
+  if (!words.empty() && words.front() == "--cached") {
+    cached = true;
+    words.erase(words.begin());
+  }
   constexpr std::string_view kOption = "--kernel=";
   if (!words.empty() && words.front().starts_with(kOption)) {
     const auto version = model::parse_kernel_version(words.front().substr(kOption.size()));

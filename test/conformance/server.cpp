@@ -205,7 +205,8 @@ int serve(int socket, const std::string& mountpoint, ServerOptions options) {
   }
   std::promise<void> answering;
   fs::Options served{.mount_options = {"allow_other", "default_permissions"},
-                     .on_ready = [&] { answering.set_value(); }};
+                     .on_ready = [&] { answering.set_value(); },
+                     .cached = options.cached};
   std::optional<cli::UeventSocket> uevents;
   if (options.uevents) {
     auto opened = cli::UeventSocket::open();

@@ -28,6 +28,7 @@ struct Reply {
 struct ServerOptions {
   model::KernelVersion kernel = model::kDefaultKernel;
   model::Core::Boot boot = model::Core::Boot::all;
+  bool cached = false;   // fs::Options' own
   bool uevents = false;  // are sent in the server's network namespace
 };
 

@@ -78,9 +78,10 @@ void SlowDriver::remove(model::Device&) noexcept {
 }
 
 std::optional<unsigned> SlowDriver::get_available(const model::Type&) {
+  const int seen = count;
   counts.pass();
   if (count_throws) throw std::runtime_error("count");
-  return std::nullopt;
+  return seen < 0 ? std::nullopt : std::optional<unsigned>(static_cast<unsigned>(seen));
 }
 
 SlowParent load_slow(model::Core& core, unsigned max_instances, const std::string& name) {

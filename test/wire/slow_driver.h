@@ -48,6 +48,7 @@ class SlowDriver final : public model::Driver {
   std::atomic<int> probe_error{0};  // what probe answers
   std::atomic<bool> probe_throws{false};
   std::atomic<bool> count_throws{false};  // available_instances
+  std::atomic<int> count{-1};             // what that is when one begins to look; negative: the core counts
   std::atomic<unsigned> shown{0};         // how often `vendor/number` was rendered: its text is the number
 };
 

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `-o cached` on a real mount: readers of all manners while creates and removes go on. No reader sees a count
+// that is older than the last write that had returned when it began, or newer than the last that had begun
+// when it was done.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "backends/backends.h"
+#include "catch.h"
+#include "churn.h"
+#include "test/wire/mounted_daemon.h"
+#include "test/wire/slow_driver.h"
+
+using namespace mdevfs;
+using namespace mdevfs::test;
+
+namespace {
+
+const std::string kParent = "/devices/virtual/mdpy/mdpy";
+const std::string kType = kParent + "/mdev_supported_types/mdpy-vga";
+constexpr long kMost = 3;  // devices at once
+
+// The writes, one after another: so many creates, so many removes, and again.
+class Writes {
+ public:
+  Writes(std::string mount, long places) : mount_(std::move(mount)), places_(places) {}
+
+  long begun() const { return begun_; }
+  long done() const { return done_; }
+  // available_instances after so many of them.
+  long count_after(long writes) const {
+    const long phase = writes % (2 * kMost);
+    return places_ - (phase <= kMost ? phase : 2 * kMost - phase);
+  }
+  void go_on() {
+    const auto phase = static_cast<unsigned>(done_ % (2 * kMost));
+    begun_ = done_ + 1;
+    if (phase < kMost) {
+      write_to(kType + "/create", uuid_of(phase + 1));
+    } else {
+      write_to(kParent + "/" + uuid_of(phase + 1 - kMost) + "/remove", "1");
+    }
+    done_ = begun_.load();
+  }
+  // Is this what somebody may see who began after `first` and was done before the end of `last`?
+  bool may_be_seen(long count, long first, long last) const {
+    for (long writes = first; writes <= std::min(last, first + 2 * kMost); ++writes) {
+      if (count_after(writes) == count) return true;
+    }
+    return false;
+  }
+
+ private:
+  void write_to(const std::string& path, const std::string& text) const {
+    const int file = open((mount_ + path).c_str(), O_WRONLY);
+    if (file < 0 || write(file, text.data(), text.size()) < 0) std::abort();
+    close(file);
+  }
+
+  const std::string mount_;
+  const long places_;
+  std::atomic<long> begun_{0};
+  std::atomic<long> done_{0};
+};
+
+std::string read_some(int file, std::size_t size, off_t offset) {
+  std::array<char, 256> text{};
+  const ssize_t got = pread(file, text.data(), std::min(size, text.size()), offset);
+  return {text.data(), got > 0 ? static_cast<std::size_t>(got) : 0};
+}
+std::string read_in_parts(int file, std::size_t size) {
+  std::string text;
+  while (true) {
+    const auto part = read_some(file, size, static_cast<off_t>(text.size()));
+    if (part.empty()) return text;
+    text += part;
+  }
+}
+template <std::size_t kSize, bool kToEnd>
+std::string read_kept(int file, const std::string&) {
+  return kToEnd ? read_in_parts(file, kSize) : read_some(file, kSize, 0);
+}
+template <std::size_t kSize, bool kToEnd>
+std::string read_anew(int, const std::string& path) {
+  const int file = open(path.c_str(), O_RDONLY);
+  auto text = read_kept<kSize, kToEnd>(file, path);
+  close(file);
+  return text;
+}
+
+// In how many reads a text comes that is as long as before.
+enum class Parts { one, one_and_end, many };
+
+struct Manner {
+  const char* name;
+  std::string (*read)(int kept, const std::string& path);
+  Parts parts;
+};
+const std::array<Manner, 5> kManners = {
+    {{"opened, read once", read_anew<256, false>, Parts::one},
+     {"opened, read to its end", read_anew<256, true>, Parts::one_and_end},
+     {"opened, read byte by byte", read_anew<1, true>, Parts::many},
+     {"kept open, read once", read_kept<256, false>, Parts::one},
+     {"kept open, read to its end", read_kept<256, true>, Parts::one_and_end}}};
+
+struct Seen {
+  std::atomic<unsigned long> reads{0};
+  std::atomic<unsigned long> wrong_counts{0};
+  std::atomic<unsigned long> wrong_texts{0};
+};
+
+void read_all_along(const Writes& writes, const Manner& manner, const std::string& path,
+                    const std::atomic<bool>& ending, Seen& seen) {
+  const int kept = open(path.c_str(), O_RDONLY);
+  while (!ending) {
+    const long first = writes.done();
+    const auto text = manner.read(kept, path);
+    const long last = writes.begun();
+    const long count = std::strtol(text.c_str(), nullptr, 10);
+    ++seen.reads;
+    if (!writes.may_be_seen(count, first, last)) ++seen.wrong_counts;
+    if (text != std::to_string(count) + "\n") ++seen.wrong_texts;
+  }
+  close(kept);
+}
+
+using AllSeen = std::array<Seen, kManners.size()>;
+
+void churn(const std::string& mount, long places, AllSeen& seen) {
+  Writes writes(mount, places);
+  std::atomic<bool> ending{false};
+  std::vector<std::jthread> readers;
+  for (std::size_t i = 0; i < kManners.size(); ++i) {
+    readers.emplace_back([&, i] {
+      read_all_along(writes, kManners[i], mount + kType + "/available_instances", ending, seen[i]);
+    });
+  }
+  const auto end = std::chrono::steady_clock::now() + stress_time();
+  while (std::chrono::steady_clock::now() < end) writes.go_on();
+  ending = true;
+}
+
+MountedDaemon cached_mdpy(const std::string& places) {
+  return {{.cached = true}, [places](model::Core& core) -> MountedDaemon::Handler {
+            if (!backends::find("mdpy")->load(core, {"mdpy", {{"count", places}}})) _exit(1);
+            return [](char) {};
+          }};
+}
+
+}  // namespace
+
+TEST_CASE("mount: cached: nobody reads a count older than the last write") {
+  if (const auto why_not = MountedDaemon::impossible()) {
+    WARN("skipped: " << *why_not);
+    return;
+  }
+  const auto daemon = cached_mdpy("50");
+  AllSeen seen;
+  churn(daemon.path(), 50, seen);
+  for (std::size_t i = 0; i < seen.size(); ++i) {
+    INFO(kManners[i].name << ", " << seen[i].reads << " reads");
+    CHECK(seen[i].reads > 0);
+    if (kManners[i].parts != Parts::many) CHECK(seen[i].wrong_counts == 0);
+    CHECK(seen[i].wrong_texts * 100 <= (kManners[i].parts == Parts::many ? seen[i].reads.load() : 0));
+  }
+}
+
+// A text in parts may be of two moments, and one that has become longer may lack its end (mdevfs(1)).
+TEST_CASE("mount: cached: nor one that is longer or shorter") {
+  if (const auto why_not = MountedDaemon::impossible()) {
+    WARN("skipped: " << *why_not);
+    return;
+  }
+  const auto daemon = cached_mdpy("101");
+  AllSeen seen;
+  churn(daemon.path(), 101, seen);
+  for (std::size_t i = 0; i < seen.size(); ++i) {
+    INFO(kManners[i].name << ", " << seen[i].reads << " reads");
+    CHECK(seen[i].reads > 0);
+    if (kManners[i].parts == Parts::one) CHECK(seen[i].wrong_counts == 0);
+    CHECK(seen[i].wrong_texts * 100 <= seen[i].reads);
+  }
+}
