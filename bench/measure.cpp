@@ -83,6 +83,7 @@ Sample timed(std::size_t times, const std::function<std::size_t()>& once) {
 void measure(std::vector<Row>& rows, int rounds) {
   for (int round = 0; round <= rounds; ++round) {
     for (Row& row : rows) {
+      if (round > row.most_rounds) continue;
       for (Entry& entry : row.entries) take(entry, round > 0);
     }
   }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
@@ -37,7 +38,8 @@ struct Row {
   std::string id;
   std::string name;
   std::string unit = "ns";
-  double count = 0;  // of devices or clients, where the figure depends on them
+  double count = 0;         // of devices or clients, where the figure depends on them
+  int most_rounds = std::numeric_limits<int>::max();  // fewer for what takes long
   std::vector<Entry> entries = {};
 };
 

@@ -94,7 +94,9 @@ Row row_of(const Operation& operation, const std::vector<System>& systems) {
     const auto take = [operation, places] {
       return timed(operation.times, [&] { return operation.once(places); });
     };
-    const auto warm_up = [operation, places] { operation.once(places); };
+    const auto warm_up = [operation, places] {
+      if (operation.times > 1) operation.once(places);
+    };
     row.entries.push_back({.system = name, .served = served, .take = take, .warm_up = warm_up});
   }
   return row;
@@ -165,38 +167,45 @@ std::vector<Row> clients(const Peers& peers, int rounds) {
   return rows;
 }
 
-// The rows of one of kCounts; `few` is the mount with the fewest devices, beside which they are measured.
-std::vector<Row> rows_at(const Mdevfs& ours, const Mdevfs& few, const Peers& peers, std::size_t count) {
+// `few` is the mount with the fewest devices, beside which the others are measured.
+std::vector<System> systems_at(const Mdevfs& ours, const Mdevfs& few, const Peers& peers, std::size_t count) {
   std::vector<System> systems{ours.system("mdevfs")};
   if (&ours != &few) systems.push_back(few.system(fmt::format("at {} live", kCounts[0])));
   std::ranges::move(peers.all(count), std::back_inserter(systems));
-  const Operation list{"ls_all", "ls of bus/mdev/devices, an entry", std::max<std::size_t>(1, 10'000 / count),
-                       list_large};
-  std::vector<Row> rows{row_of(kCreateRemove, systems), row_of(list, systems)};
-  for (Row& row : rows) row.count = static_cast<double>(count);
+  return systems;
+}
+
+// As soon as the devices are there.
+std::vector<Row> memory_rows(const Mdevfs& ours, std::size_t count) {
+  if (count < 100'000) return {};  // the program itself would be most of it
+  std::vector<Row> rows{row_of_bytes("memory", "memory a device", count, ours.bytes_per_device())};
+  if (count > 100'000) return rows;  // what the kernel keeps of a million looked at is gigabytes
+  list_long(ours.parent());
+  list_long(ours.bus());
+  rows.push_back(
+      row_of_bytes("memory_seen", "memory a device, after ls -l of all", count, ours.bytes_per_device()));
   return rows;
 }
 
 std::vector<Row> devices(const Peers& peers, int rounds) {
-  constexpr int kMostRounds = 7;  // a listing of a million names takes a while
+  constexpr int kListings = 7;  // a million names take a while
   std::vector<std::unique_ptr<Mdevfs>> ours;
   std::vector<Row> memory;
   std::vector<Row> rows;
   for (const std::size_t count : kCounts) {
     ours.push_back(std::make_unique<Mdevfs>(std::vector<std::string>{}, count));
-    if (count >= 100'000) {
-      memory.push_back(row_of_bytes("memory", "memory a device", count, ours.back()->bytes_per_device()));
+    append(memory, memory_rows(*ours.back(), count));
+    const auto systems = systems_at(*ours.back(), *ours.front(), peers, count);
+    const Operation list{"ls_all", "ls of bus/mdev/devices, an entry",
+                         std::max<std::size_t>(1, 10'000 / count), list_large};
+    for (Row row : {row_of(kCreateRemove, systems), row_of(list, systems)}) {
+      row.count = static_cast<double>(count);
+      if (row.id == list.id) row.most_rounds = kListings;
+      rows.push_back(std::move(row));
     }
-    if (count == 100'000) {
-      list_long(ours.back()->parent());
-      list_long(ours.back()->bus());
-      memory.push_back(row_of_bytes("memory_seen", "memory a device, after ls -l of all", count,
-                                    ours.back()->bytes_per_device()));
-    }
-    append(rows, rows_at(*ours.back(), *ours.front(), peers, count));
   }
-  measure(rows, std::min(rounds, kMostRounds));
-  append(rows, memory);
+  measure(rows, rounds);
+  append(rows, std::move(memory));
   return rows;
 }
 
@@ -236,14 +245,13 @@ Sample idle_second(const System& system) {
 }
 
 std::vector<Row> idle(const Peers& peers, int rounds) {
-  constexpr int kMostRounds = 5;
   const Mdevfs ours({}, 1);
-  Row row{.id = "idle", .name = "processor time in a second without requests"};
+  Row row{.id = "idle", .name = "processor time in a second without requests", .most_rounds = 5};
   for (const System& system : {ours.system("mdevfs"), peers.null_fs(kCounts[0])}) {
     row.entries.push_back({.system = system.name, .take = [system] { return idle_second(system); }});
   }
   std::vector<Row> rows{std::move(row)};
-  measure(rows, std::min(rounds, kMostRounds));
+  measure(rows, rounds);
   return rows;
 }
 

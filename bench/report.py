@@ -128,14 +128,12 @@ def median(system, unit="ns"):
     return duration(middle, unit) + (f" ±{system['spread'] / middle:.0%}" if middle else "")
 
 
-def ratio(system, peer):
-    found = (system or {}).get("ratio_to", {}).get(peer)
-    return f"{found['median']:.3g} ±{found['spread'] / found['median']:.0%}" if found else "-"
-
-
-def throughput_ratio(system, peer):
+def ratio(system, peer, inverse=False):
     found = system.get("ratio_to", {}).get(peer)
-    return f"{1 / found['median']:.3g} ±{found['spread'] / found['median']:.0%}" if found else "-"
+    if not found:
+        return "-"
+    middle = found["median"]
+    return f"{1 / middle if inverse else middle:.3g} ±{found['spread'] / middle:.0%}"
 
 
 def table(heading, lines, words=1):
@@ -147,42 +145,37 @@ def table(heading, lines, words=1):
     yield ""
 
 
-def systems_of(rows):
-    return list(dict.fromkeys(name for row in rows for name in row["systems"]))
+PEERS = ("null_fs", "sysfs", "tmpfs")
+
+
+def cost(system):
+    """What a daemon has to do for it: requests, and its processor's time for each."""
+    requests = system.get("requests")
+    if requests is None:
+        return "-", "-"
+    return f"{requests:.2f}", duration(system["processor_ns"] / requests) if requests >= 0.5 else "-"
 
 
 def table_of_operations(rows):
-    names = systems_of(rows)
-    ours = [name for name in names if name.startswith("mdevfs")]
-    pairs = [(name, peer) for name in ours for peer in names if peer not in ours]
-    heading = ["operation", *names, *(f"{name} / {peer}" for name, peer in pairs),
-               *(f"requests, {name}" for name in names if name in (*ours, "null_fs"))]
-    def line(row):
-        systems = row["systems"]
-        return [row["name"], *(median(systems.get(name)) for name in names),
-                *(ratio(systems.get(name), peer) for name, peer in pairs),
-                *(f"{systems[name]['requests']:.2f}" for name in names if name in (*ours, "null_fs"))]
-    return table(heading, map(line, rows))
+    heading = ["operation", "on", "takes", *(f"/ {peer}" for peer in PEERS), "requests", "daemon's time for each"]
+    def line(row, name, system):
+        return [row["name"], name, median(system), *(ratio(system, peer) for peer in PEERS), *cost(system)]
+    return table(heading, (line(row, *found) for row in rows for found in row["systems"].items()), words=2)
 
 
 def table_of_clients(rows):
-    heading = ["operation", "clients", "filesystem", "operations a second", "one takes", "requests",
-               "daemon's processor time", "throughput / null_fs", "/ sysfs", "/ tmpfs"]
-    def line(row, name):
-        system = row["systems"][name]
-        served = "requests" in system
+    heading = ["operation", "clients", "on", "operations a second", *(f"/ {peer}" for peer in PEERS), "one takes",
+               "requests", "daemon's time for each"]
+    def line(row, name, system):
+        one = {key: system[key] * row["count"] for key in ("median", "spread")}
         return [row["name"], f"{row['count']:g}", name, number(1e9 / system["median"]),
-                median({key: system[key] * row["count"] for key in ("median", "spread")}),
-                f"{system['requests']:.2f}" if served else "-",
-                f"{duration(system['processor_ns'] / system['requests'])} a request" if served else "-",
-                *(throughput_ratio(system, peer) for peer in ("null_fs", "sysfs", "tmpfs"))]
-    return table(heading, [line(row, name) for row in rows for name in row["systems"]])
+                *(ratio(system, peer, inverse=True) for peer in PEERS), median(one), *cost(system)]
+    return table(heading, (line(row, *found) for row in rows for found in row["systems"].items()), words=3)
 
 
 def table_of_counts(rows):
     """What depends on the number of devices; also the model's."""
-    peers = [name for name in systems_of(rows) if name != "mdevfs"]
-    peers = peers or sorted({peer for row in rows for peer in row["systems"]["mdevfs"].get("ratio_to", {})})
+    peers = list(dict.fromkeys(peer for row in rows for peer in row["systems"]["mdevfs"].get("ratio_to", {})))
     heading = ["", "devices", "mdevfs", *(f"/ {peer}" for peer in peers)]
     def line(row):
         ours = row["systems"]["mdevfs"]
@@ -196,9 +189,8 @@ def table_of_others(rows):
     def line(row):
         systems = dict(row["systems"])
         ours = systems.pop("mdevfs")
-        peer = next(iter(systems), None)
-        return [row["name"], median(ours, row["unit"]), peer or "-", median(systems.get(peer), row["unit"]),
-                ratio(ours, peer)]
+        peer = next(iter(systems), "-")
+        return [row["name"], median(ours, row["unit"]), peer, median(systems.get(peer), row["unit"]), ratio(ours, peer)]
     return table(heading, map(line, rows))
 
 
@@ -207,9 +199,9 @@ def page(results):
     yield "<!-- SPDX-License-Identifier: Apache-2.0 -->"
     yield "# Results\n"
     yield (f"Written by `scripts/bench` on {machine['date']}: {machine['processor']}, {machine['processors']} processors, "
-           f"{machine['memory_gib']} GiB, {machine['kernel']}. Medians of {results.rounds} rounds (7 at most with many "
-           "devices) in which the systems take turns, ± half the interquartile range; a ratio is the median of the rounds' "
-           "ratios. `doc/performance.md` says what the systems are.\n")
+           f"{machine['memory_gib']} GiB, {machine['kernel']}. Medians of {results.rounds} rounds (at most 7 of "
+           "listings of many devices) in which the systems take turns, ± half the interquartile range; a ratio is the median of the rounds' "
+           "ratios. `doc/performance.md` says what the systems are and what they do.\n")
     yield "## Goals\n"
     yield from table(["", "goal", "figure", "bound"], verdicts(results), words=2)
     yield "## Operations, by one client\n\n![Latency by operation](latency.svg)\n"
