@@ -38,7 +38,7 @@ struct Row {
   std::string id;
   std::string name;
   std::string unit = "ns";
-  double count = 0;         // of devices or clients, where the figure depends on them
+  double count = 0;  // of devices or clients, where the figure depends on them
   int most_rounds = std::numeric_limits<int>::max();  // fewer for what takes long
   std::vector<Entry> entries = {};
 };

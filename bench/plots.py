@@ -30,7 +30,8 @@ pyplot.rcParams.update({
 
 def style(system):
     colour, mark = STYLES[system]
-    return {"color": colour, "marker": mark, "markersize": 6, "capsize": 2, "elinewidth": 1}
+    above = 3 if system.startswith("mdevfs") else 2
+    return {"color": colour, "marker": mark, "markersize": 6, "capsize": 2, "elinewidth": 1, "zorder": above}
 
 
 def save(figure, path, labelled):
