@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <string_view>
 
 #include "backends/backends.h"
 #include "fs/filesystem.h"
@@ -21,19 +22,24 @@ void stop(int) {
   served->stop();
 }
 
+bool read_arguments(int argc, char** argv, mdevfs::fs::Options& options) {
+  if (argc < 2 || argc > 4 || (argc == 4 && argv[3] != std::string_view("cached"))) {
+    std::fputs("usage: bench_daemon MOUNTPOINT [POLL-US [cached]]\n", stderr);
+    return false;
+  }
+  if (argc > 2) options.poll = std::chrono::microseconds(std::atoi(argv[2]));
+  options.cached = argc == 4;
+  return true;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2 || argc > 4) {
-    std::fputs("usage: bench_daemon MOUNTPOINT [POLL-US [cached]]\n", stderr);
-    return 2;
-  }
+  mdevfs::fs::Options options{.mount_options = {"default_permissions"}};
+  if (!read_arguments(argc, argv, options)) return 2;
   mdevfs::model::Core core({getuid(), getgid()});
-  if (!mdevfs::backends::find("mdpy")->load(core, {"mdpy", {{"count", "1000000"}}})) return 1;
-  mdevfs::fs::Filesystem filesystem(
-      core, {.mount_options = {"default_permissions"},
-             .poll = argc >= 3 ? std::chrono::microseconds(std::atoi(argv[2])) : mdevfs::fs::kDefaultPoll,
-             .cached = argc == 4});
+  if (!mdevfs::backends::find("mdpy")->load(core, {"mdpy", {{"count", "-1"}}})) return 1;
+  mdevfs::fs::Filesystem filesystem(core, options);
   if (const auto mounted = filesystem.mount(argv[1]); !mounted) {
     std::fprintf(stderr, "%s\n", mounted.error().c_str());
     return 1;

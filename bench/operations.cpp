@@ -4,17 +4,27 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <memory>
 #include <random>
+#include <span>
+#include <stdexcept>
 #include <system_error>
+#include <thread>
+#include <vector>
 
 namespace mdevfs::bench {
 namespace {
+
+using Clock = std::chrono::steady_clock;  // the same in all processes
 
 template <typename Number>
 Number must(Number result, const std::string& path) {
@@ -50,6 +60,44 @@ std::size_t visit_entries(const std::string& path, Visit visit) {
   return entries;
 }
 
+// Memory that processes share: when each has done its work; zero, when it has not.
+class Ends {
+ public:
+  explicit Ends(std::size_t processes) : bytes_(processes * sizeof(Clock::time_point)) {
+    void* const memory = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    must(memory == MAP_FAILED ? -1 : 0, "shared memory");
+    ends_ = {static_cast<Clock::time_point*>(memory), processes};
+  }
+  ~Ends() { munmap(ends_.data(), bytes_); }
+  Ends(const Ends&) = delete;
+  Ends& operator=(const Ends&) = delete;
+
+  Clock::time_point& of(std::size_t process) { return ends_[process]; }
+  Clock::time_point last() const {
+    const auto [first, last] = std::ranges::minmax(ends_);
+    if (first == Clock::time_point{}) throw std::runtime_error("what one of several processes did failed");
+    return last;
+  }
+
+ private:
+  std::size_t bytes_;
+  std::span<Clock::time_point> ends_;
+};
+
+// Waits at the gate, which opens when its other end is closed.
+[[noreturn]] void run_child(const std::array<int, 2>& gate, Clock::time_point& end,
+                            const std::function<void()>& work) {
+  close(gate[1]);
+  char nothing = 0;
+  try {
+    must(read(gate[0], &nothing, 1), "pipe");
+    work();
+    end = Clock::now();
+  } catch (...) {
+  }
+  _exit(0);
+}
+
 }  // namespace
 
 void read_attribute(const std::string& path) {
@@ -73,6 +121,11 @@ void read_link(const std::string& path) {
   must(readlink(path.c_str(), buffer.data(), buffer.size()), path);
 }
 
+void look_for(const std::string& path) {
+  struct stat stat{};
+  if (lstat(path.c_str(), &stat) == 0 || errno != ENOENT) throw std::runtime_error(path + " is there");
+}
+
 std::size_t list_directory(const std::string& path) {
   return visit_entries(path, [](int, const dirent&) {});
 }
@@ -94,6 +147,23 @@ std::size_t write_attribute_often(const std::string& path, std::size_t times, st
     must(write(fd, next.data(), next.size()), path);
   }
   return times;
+}
+
+double time_of_processes(std::size_t processes, const std::function<void(std::size_t process)>& work) {
+  Ends ends(processes);
+  std::array<int, 2> gate{};
+  must(pipe(gate.data()), "pipe");
+  std::vector<pid_t> children;
+  for (std::size_t process = 0; process < processes; ++process) {
+    children.push_back(must(fork(), "fork"));
+    if (children.back() == 0) run_child(gate, ends.of(process), [&] { work(process); });
+  }
+  close(gate[0]);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // until all wait there
+  const auto start = Clock::now();
+  close(gate[1]);
+  for (const pid_t child : children) waitpid(child, nullptr, 0);
+  return std::chrono::duration<double, std::nano>(ends.last() - start).count();
 }
 
 std::string next_uuid() {

@@ -15,8 +15,10 @@ namespace mdevfs::bench {
 // Thread-safety: none.
 class Served {
  public:
-  // Runs `PROGRAM MOUNTPOINT ARGUMENTS...` from the directory of this program. Throws std::runtime_error
-  // where nothing gets mounted.
+  static constexpr const char* kMountpoint = "MOUNTPOINT";  // the argument in whose place that comes
+
+  // Runs PROGRAM, a path from the directory of this program. Throws std::runtime_error where nothing gets
+  // mounted.
   Served(const std::string& program, const std::vector<std::string>& arguments);
   ~Served();
   Served(const Served&) = delete;
@@ -26,6 +28,7 @@ class Served {
   // How many reads it has done since it began: one for each request (/proc/PID/io, syscr).
   std::uint64_t requests() const { return number_in("io", "syscr:"); }
   std::uint64_t resident_bytes() const { return number_in("status", "VmRSS:") * 1024; }
+  double processor_nanoseconds() const;  // of all its threads, also of those that have ended
 
  private:
   std::uint64_t number_in(const char* file, const std::string& key) const;
