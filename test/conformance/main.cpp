@@ -206,10 +206,21 @@ Result compare_one(const Recording& recording, const std::vector<Exception>& exc
   return report.passed() && ran.failure.empty() ? Result::kPassed : Result::kFailed;
 }
 
-std::vector<Exception> read_exceptions() {
-  auto exceptions = parse_exceptions(content(MDEVFS_EXCEPTIONS));
-  if (!exceptions) throw std::runtime_error(fmt::format("{}: {}", MDEVFS_EXCEPTIONS, exceptions.error()));
+std::vector<Exception> read_list(const char* file) {
+  auto exceptions = parse_exceptions(content(file));
+  if (!exceptions) throw std::runtime_error(fmt::format("{}: {}", file, exceptions.error()));
   return std::move(*exceptions);
+}
+
+// With --cached there are more, and a few of the others are not needed.
+std::vector<Exception> read_exceptions() {
+  auto exceptions = read_list(MDEVFS_EXCEPTIONS);
+  if (!cached) return exceptions;
+  for (Exception& exception : exceptions) {
+    if (exception.only.empty()) exception.only = "without --cached";
+  }
+  std::ranges::move(read_list(MDEVFS_CACHED_EXCEPTIONS), std::back_inserter(exceptions));
+  return exceptions;
 }
 
 int compare_all(const std::vector<std::string>& given) {
@@ -280,7 +291,7 @@ int print_names(const std::vector<std::string>&) {
 }
 
 int print_exceptions(const std::vector<std::string>&) {
-  std::cout << as_markdown(read_exceptions());
+  std::cout << as_markdown(read_list(cached ? MDEVFS_CACHED_EXCEPTIONS : MDEVFS_EXCEPTIONS));
   return 0;
 }
 
