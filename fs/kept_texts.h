@@ -5,11 +5,9 @@
 // made it gets his answer. Two rules make that exact:
 //
 // - Each lookup of a file is another inode to the kernel (alias.h). A change takes away the names of all
-// files
-//   whose texts are kept, and their pages: who opens one from then on has an inode without a past.
+//   files whose texts are kept, and their pages: who opens one from then on has an inode without a past.
 // - An inode's text stays as it was rendered first. The kernel takes its length for the file's size, and
-// would
-//   cut off what is longer, or show zeros behind what is shorter, if another text took its place while
+//   would cut off what is longer, or show zeros behind what is shorter, if another text took its place while
 //   somebody reads. Only who asks for the size after a change is told of another, and finds the text that it
 //   is the size of: that is a descriptor that was open over the change and is read again. (It asks because
 //   its attributes went with its pages; reads of fewer bytes than the size do not ask.)
@@ -49,7 +47,7 @@ class KeptTexts {
             Reply reply);
   // GETATTR: the size that the kernel is to believe. nullopt: the one that a lookup tells.
   std::optional<std::uint64_t> size(std::uint64_t inode, Scope scope, const Render& render);
-  // The kernel is told the size that a lookup tells, or its page has become something else than a text.
+  // The kernel is told the size that a lookup tells, and drops what it has.
   void restart(std::uint64_t inode);
   void forget(std::uint64_t inode);  // FORGET
 

@@ -271,7 +271,6 @@ void write_unopened(Context& context, Reply reply, fuse_ino_t inode, std::string
   if (const int refused = refuse_open(tree.stat(node), O_WRONLY); refused != 0) return reply.error(refused);
   if (node.entry->store == nullptr) return reply.error(EIO);
   const auto written = OpenFile(std::move(node)).write(data);
-  context.kept_texts->restart(inode);
   context.notifier.answer_after(std::move(reply), written ? 0 : written.error().value, written.value_or(0));
 }
 
