@@ -80,6 +80,7 @@ TEST_CASE("a gate that opens again lets in who knows its new generation, however
     gate.close();
     REQUIRE_FALSE(gate.try_enter(old));
     gate.leave();
+    gate.wait_until_empty();
     gate.open();
     REQUIRE(gate.generation() != old);
     REQUIRE_FALSE(gate.try_enter(old));
@@ -109,19 +110,23 @@ TEST_CASE("who is inside an old generation is counted as of the new one until he
 
 TEST_CASE("a mutex keeps out everybody but one") {
   Mutex mutex(Rank::backend);
+  constexpr int kThreads = 4;
+  constexpr int kTimes = 200'000;
+  std::latch together(kThreads);
   long counted = 0;
   {
     std::vector<std::jthread> threads;
-    for (int thread = 0; thread < 4; ++thread) {
+    for (int thread = 0; thread < kThreads; ++thread) {
       threads.emplace_back([&] {
-        for (int i = 0; i < 20'000; ++i) {
+        together.arrive_and_wait();
+        for (int i = 0; i < kTimes; ++i) {
           const Lock lock(mutex);
           ++counted;
         }
       });
     }
   }
-  CHECK(counted == 80'000);
+  CHECK(counted == long{kThreads} * kTimes);
 }
 
 TEST_CASE("who waits for a mutex says so first, and is woken when it is free") {
