@@ -372,8 +372,8 @@ void Core::create_files_changed(const HostDevice& device) {
   std::vector<std::shared_ptr<Object>> types;
   {
     const SharedLock lock(kernfs_rwsem);
-    parent->members(Slot::parent_types)->walk(0, [&](const Members::Item& item) {
-      types.push_back(item.object->shared_from_this());
+    parent->members(Slot::parent_types)->walk(0, [&](const Members::Member& member) {
+      types.push_back(member.node.object->shared_from_this());
       return true;
     });
   }
