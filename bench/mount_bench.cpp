@@ -256,7 +256,7 @@ bool run(int rounds) {
   const Memory memory = with_many_devices(null, rounds);
   fmt::print("\n{} rounds. create+remove on null_fs: two times open+write+close. ls on sysfs: of {}.\n\n",
              rounds, largest_of_sysfs());
-  constexpr double kMostBytes = 600;
+  constexpr double kMostBytes = 400;
   bool passed = check_floor("requests for stat and readlink of a known path", no_request ? 0 : 1, 0, "");
   passed &=
       check_floor("daemon memory per device, 100,000 created", memory.bytes_per_device, kMostBytes, " bytes");
