@@ -105,16 +105,26 @@ void Core::take_away_bus_link(const HostDevice& device) {
 
 namespace {
 
-// device_for_each_child: in the order of their creation, which is that of their ids.
+// device_for_each_child: in the order of their creation, which is that of their ids. With unreg_sem held none
+// comes or goes, so the tree need not be locked over all of them.
 std::vector<std::shared_ptr<Device>> devices_of(Parent& parent) {
+  constexpr std::size_t kAtOnce = 1000;
   std::vector<std::shared_ptr<Device>> devices;
-  const SharedLock lock(kernfs_rwsem);
-  parent.device->members(Slot::host_device_directory)->walk(0, [&](const Members::Member& member) {
-    if (member.node.slot == Slot::device_directory) {
-      devices.push_back(std::static_pointer_cast<Device>(member.node.object->shared_from_this()));
-    }
-    return true;
-  });
+  for (std::uint32_t next = 0; next != kEndOfDirectory;) {
+    const std::size_t enough = devices.size() + kAtOnce;
+    const std::uint32_t from = std::exchange(next, kEndOfDirectory);
+    const SharedLock lock(kernfs_rwsem);
+    parent.device->members(Slot::host_device_directory)->walk(from, [&](const Members::Member& member) {
+      if (devices.size() >= enough && member.hash != devices.back()->name_hash()) {
+        next = member.hash;
+        return false;
+      }
+      if (member.node.slot == Slot::device_directory) {
+        devices.push_back(std::static_pointer_cast<Device>(member.node.object->shared_from_this()));
+      }
+      return true;
+    });
+  }
   std::ranges::sort(devices, {}, [](const auto& device) { return device->id; });
   return devices;
 }
@@ -129,9 +139,14 @@ void Core::unregister_parent(Parent& parent) {
     if (std::erase_if(parents_, same) == 0) return;  // another one is at it
   }
   parent.device->print(Level::info, "MDEV: Unregistering");
+  announce_wait();  // there may be very many devices
   parent.unreg_sem.down_write();
   take_away_bus_link(*parent.device);
-  for (const auto& device : devices_of(parent)) std::ignore = take_down(*device, Force::yes);
+  bool keeps_up = true;
+  for (const auto& device : devices_of(parent)) {
+    std::ignore = take_down(*device, Force::yes);
+    keeps_up = keeps_up && tree_.keep_up();
+  }
   for (const auto& type : parent.types) tree_.vanish(*type, {kSelf, Type::kDescription, Type::kName});
   tree_.vanish(parent, {kSelf});
   tree_.vanish(*parent.device, {HostDevice::kParentGroups});

@@ -456,6 +456,11 @@ void Tree::finish(Changes changes) {
   if (watcher != nullptr && !changes.empty()) watcher->publish(std::move(changes));
 }
 
+bool Tree::keep_up() {
+  Watcher* const watcher = watcher_.load(std::memory_order_acquire);
+  return watcher == nullptr || watcher->keep_up();
+}
+
 void Tree::expire(Node node) {
   Changes changes;
   {
