@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// mdevfs as mount_bench measures it: mdpy, with room for any number of devices, and nothing else.
+// mdevfs as mount_bench measures it: mdpy, with room for any number of devices, mtty beside it, and
+// kernel/config/mdevfs.
 //
 //   bench_daemon MOUNTPOINT [POLL-US]     until SIGTERM or the mount is gone
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include <cstdlib>
 
 #include "backends/backends.h"
+#include "control/control.h"
 #include "fs/filesystem.h"
 #include "model/core.h"
 
@@ -29,7 +31,9 @@ int main(int argc, char** argv) {
     return 2;
   }
   mdevfs::model::Core core({getuid(), getgid()});
-  if (!mdevfs::backends::find("mdpy")->load(core, {"mdpy", {{"count", "1000000"}}})) return 1;
+  mdevfs::control::Control control(core);
+  if (!control.load({"mdpy", {{"count", "2000000"}}}, *mdevfs::backends::find("mdpy"))) return 1;
+  if (!control.load("mtty", *mdevfs::backends::find("mtty"))) return 1;
   mdevfs::fs::Filesystem filesystem(
       core, {.mount_options = {"default_permissions"},
              .poll = argc == 3 ? std::chrono::microseconds(std::atoi(argv[2])) : mdevfs::fs::kDefaultPoll});

@@ -19,6 +19,7 @@
 #include "floor.h"
 #include "operations.h"
 #include "served.h"
+#include "unregister_bench.h"
 
 namespace mdevfs::bench {
 namespace {
@@ -254,6 +255,8 @@ bool run(int rounds) {
   const bool no_request = with_few_devices(null, rounds);
   for (const char* const poll_us : {"0", "50"}) with_clients(null, rounds, poll_us);
   const Memory memory = with_many_devices(null, rounds);
+  const Unregistration unregistration = measure_unregistration(kMany);
+  print(unregistration);
   fmt::print("\n{} rounds. create+remove on null_fs: two times open+write+close. ls on sysfs: of {}.\n\n",
              rounds, largest_of_sysfs());
   constexpr double kMostBytes = 400;
@@ -262,6 +265,13 @@ bool run(int rounds) {
       check_floor("daemon memory per device, 100,000 created", memory.bytes_per_device, kMostBytes, " bytes");
   passed &=
       check_floor("the same after ls -l of all", memory.bytes_per_device_looked_at, kMostBytes, " bytes");
+  constexpr double kMostSeconds = 5;
+  constexpr double kMostMilliseconds = 50;
+  passed &= check_floor("unregistration of a parent with 100,000 devices", unregistration.seconds,
+                        kMostSeconds, " s");
+  for (const Waits& waits : unregistration.meanwhile) {
+    passed &= check_floor(waits.what + " meanwhile, 99th percentile", waits.p99, kMostMilliseconds, " ms");
+  }
   return passed;
 }
 
