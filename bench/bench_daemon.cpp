@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// mdevfs as mount_bench measures it: mdpy, with room for any number of devices, and nothing else.
+// mdevfs as mount_bench measures it: mdpy, with room for any number of devices, mtty beside it, and
+// kernel/config/mdevfs.
 //
 //   bench_daemon MOUNTPOINT [POLL-US [cached]]     until SIGTERM or the mount is gone
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include <string_view>
 
 #include "backends/backends.h"
+#include "control/control.h"
 #include "fs/filesystem.h"
 #include "model/core.h"
 
@@ -38,7 +40,9 @@ int main(int argc, char** argv) {
   mdevfs::fs::Options options{.mount_options = {"default_permissions"}};
   if (!read_arguments(argc, argv, options)) return 2;
   mdevfs::model::Core core({getuid(), getgid()});
-  if (!mdevfs::backends::find("mdpy")->load(core, {"mdpy", {{"count", "-1"}}})) return 1;
+  mdevfs::control::Control control(core);
+  if (!control.load({"mdpy", {{"count", "-1"}}}, *mdevfs::backends::find("mdpy"))) return 1;
+  if (!control.load("mtty", *mdevfs::backends::find("mtty"))) return 1;
   mdevfs::fs::Filesystem filesystem(core, options);
   if (const auto mounted = filesystem.mount(argv[1]); !mounted) {
     std::fprintf(stderr, "%s\n", mounted.error().c_str());

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "operations.h"
+#include "unregister_bench.h"
 
 namespace mdevfs::bench {
 namespace {
@@ -280,8 +281,32 @@ std::vector<Row> start_up(const Peers&, int rounds) {
   return rows;
 }
 
-constexpr Part kParts[] = {{"latency", latency}, {"clients", clients}, {"devices", devices},
-                           {"creates", at_once}, {"idle", idle},       {"start-up", start_up}};
+// The row of others is of whoever waits longest.
+std::vector<Row> unregister(const Peers&, int rounds) {
+  constexpr std::size_t kDevices = 100'000;
+  constexpr int kRounds = 3;
+  Row own{.id = "unregister",
+          .name = "unregistration of a parent with devices",
+          .unit = "ms",
+          .count = kDevices,
+          .entries = {{.system = "mdevfs", .take = {}}}};
+  Row others{.id = "unregister_others",
+             .name = "reads, creates and listings of others meanwhile, 99th percentile",
+             .unit = "ms",
+             .count = kDevices,
+             .entries = {{.system = "mdevfs", .take = {}}}};
+  for (int round = 0; round < std::min(rounds, kRounds); ++round) {
+    const auto measured = measure_unregistration(kDevices);
+    const auto worst = std::ranges::max(measured.meanwhile, {}, &Waits::p99);
+    own.entries[0].figures.push_back(measured.seconds * 1000);
+    others.entries[0].figures.push_back(worst.p99);
+  }
+  return {std::move(own), std::move(others)};
+}
+
+constexpr Part kParts[] = {{"latency", latency},      {"clients", clients}, {"devices", devices},
+                           {"creates", at_once},      {"idle", idle},       {"start-up", start_up},
+                           {"unregister", unregister}};
 
 }  // namespace
 

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "notifier.h"
 
+#include <algorithm>
+#include <iterator>
+
+#include "model/waiting.h"
+
 namespace mdevfs::fs {
 
 Notifier::Notifier(const Channel& channel, OpenFiles& open_files, KeptTexts* kept_texts, bool enabled,
@@ -68,19 +73,47 @@ void Notifier::answer_after(Reply reply, int error, std::size_t written) {
   }
 }
 
+// With a limit: the one who asks may hold what a rmdir waits for, during which the kernel keeps us from
+// invalidating a name beside it.
+bool Notifier::keep_up() noexcept {
+  constexpr std::chrono::seconds kPatience{5};
+  {
+    const std::lock_guard lock(mutex_);
+    if (jobs_.size() <= kMany) return true;
+  }
+  model::announce_wait();
+  std::unique_lock lock(mutex_);
+  return shorter_.wait_for(lock, kPatience, [this] { return jobs_.size() <= kFew; });
+}
+
+// With mutex_ held. Changes in a row are one, though not too many: a directory that loses some is invalidated
+// once.
+Notifier::Job Notifier::take_job() {
+  Job job = std::move(jobs_.front());
+  jobs_.pop_front();
+  auto* const changes = std::get_if<model::Changes>(&job);
+  for (std::size_t jobs = 1; changes != nullptr && jobs < kMany && !jobs_.empty(); ++jobs) {
+    auto* const more = std::get_if<model::Changes>(&jobs_.front());
+    if (more == nullptr) break;
+    std::ranges::move(more->gone, std::back_inserter(changes->gone));
+    changes->attributes.insert(changes->attributes.end(), more->attributes.begin(), more->attributes.end());
+    jobs_.pop_front();
+  }
+  return job;
+}
+
 void Notifier::run() {
   std::unique_lock lock(mutex_);
   while (true) {
     wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
     if (jobs_.empty()) return;
-    Job job = std::move(jobs_.front());
-    jobs_.pop_front();
+    Job job = take_job();
     busy_ = true;
     lock.unlock();
     std::visit([this](auto& what) { this->carry_out(what); }, job);
     lock.lock();
     busy_ = false;
-    if (jobs_.empty()) idle_.notify_all();
+    if (jobs_.size() <= kFew) shorter_.notify_all();
   }
 }
 
@@ -89,17 +122,20 @@ void Notifier::become_quiet() {
   constexpr std::chrono::seconds kPatience{5};
   quiet_ = true;
   std::unique_lock lock(mutex_);
-  idle_.wait_for(lock, kPatience, [this] { return !busy_ && jobs_.empty(); });
+  shorter_.wait_for(lock, kPatience, [this] { return !busy_ && jobs_.empty(); });
 }
 
 void Notifier::carry_out(const OutdatedTexts& texts) const {
   kept_texts_->invalidate(texts.inodes, !quiet_);
 }
 
-void Notifier::carry_out(const model::Changes& changes) const {
+void Notifier::carry_out(model::Changes& changes) const {
   for (const auto& gone : changes.gone) {
     if (!quiet_) channel_.invalidate_entry(gone.directory, gone.name);
   }
+  std::ranges::sort(changes.attributes);
+  const auto repeated = std::ranges::unique(changes.attributes);
+  changes.attributes.erase(repeated.begin(), repeated.end());
   for (const auto inode : changes.attributes) {
     if (!quiet_) channel_.invalidate_attributes(inode);
   }

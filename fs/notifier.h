@@ -4,6 +4,10 @@
 // directory's inode lock in the kernel, and a lookup in flight there holds that lock until a worker answers
 // it. A writer's reply is given here too, behind the changes that its write made: when `echo 1 > remove`
 // returns, the path is gone. And so are uevents: who hears of a removal and looks sees it.
+//
+// There is one queue, in the order in which things happened, because whoever's name or number was free again
+// may be told of it only when the kernel has forgotten whose it was. It is kept short: who takes away a
+// hundred thousand devices waits in between (keep_up), so that no other writer's reply is behind all of them.
 #pragma once
 
 #include <atomic>
@@ -34,6 +38,7 @@ class Notifier final : public model::Watcher {
   ~Notifier() override;  // what is queued is done first
 
   void publish(model::Changes changes) noexcept override;
+  bool keep_up() noexcept override;
   void wake(std::uint64_t inode) noexcept override { open_files_.wake(inode); }
   bool hears_uevents() const override { return static_cast<bool>(send_uevent_); }
   void announce(model::Uevent event) noexcept override;
@@ -53,6 +58,9 @@ class Notifier final : public model::Watcher {
   struct OutdatedTexts {
     std::vector<std::uint64_t> inodes;
   };
+  // The queue that one writer may leave behind, and the one that it waits for then.
+  static constexpr std::size_t kMany = 64;
+  static constexpr std::size_t kFew = 16;
   using Job = std::variant<OutdatedTexts, model::Changes, model::Uevent, Answer>;
 
   void add(Job job);
@@ -60,7 +68,8 @@ class Notifier final : public model::Watcher {
   void add_outdated_texts();  // with mutex_ held
   void run();
   void carry_out(const OutdatedTexts& texts) const;
-  void carry_out(const model::Changes& changes) const;
+  Job take_job();
+  void carry_out(model::Changes& changes) const;
   void carry_out(const model::Uevent& event) const { send_uevent_(event); }
   static void carry_out(Answer& answer) { answer.give(); }
 
@@ -71,7 +80,7 @@ class Notifier final : public model::Watcher {
   std::mutex mutex_;               // only KeptTexts' is taken with it held
   std::condition_variable wake_;
   std::deque<Job> jobs_;
-  std::condition_variable idle_;
+  std::condition_variable shorter_;  // the queue is short, or empty and nothing under way
   bool busy_ = false;
   bool stopping_ = false;
   std::atomic<bool> quiet_{false};

@@ -58,9 +58,9 @@ namespace {
 std::vector<std::shared_ptr<HostDevice>> devices_of(Object& object, Slot slot) {
   std::vector<std::shared_ptr<HostDevice>> devices;
   const SharedLock lock(kernfs_rwsem);
-  object.members(slot)->walk(0, [&](const Members::Item& item) {
-    if (item.object->self() == Slot::host_device_directory)
-      devices.push_back(std::static_pointer_cast<HostDevice>(item.object->shared_from_this()));
+  object.members(slot)->walk(0, [&](const Members::Member& member) {
+    if (member.node.object->self() == Slot::host_device_directory)
+      devices.push_back(std::static_pointer_cast<HostDevice>(member.node.object->shared_from_this()));
     return true;
   });
   std::ranges::sort(devices, {}, [](const auto& device) { return device->id; });
@@ -70,8 +70,8 @@ std::vector<std::shared_ptr<HostDevice>> devices_of(Object& object, Slot slot) {
 std::vector<std::shared_ptr<BusDriver>> drivers_of(Bus& bus) {
   std::vector<std::shared_ptr<BusDriver>> drivers;
   const SharedLock lock(kernfs_rwsem);
-  bus.members(Slot::bus_drivers)->walk(0, [&](const Members::Item& item) {
-    drivers.push_back(std::static_pointer_cast<BusDriver>(item.object->shared_from_this()));
+  bus.members(Slot::bus_drivers)->walk(0, [&](const Members::Member& member) {
+    drivers.push_back(std::static_pointer_cast<BusDriver>(member.node.object->shared_from_this()));
     return true;
   });
   std::ranges::sort(drivers, {}, [](const auto& driver) { return driver->id; });

@@ -37,6 +37,10 @@ class Watcher {
  public:
   virtual ~Watcher() = default;
   virtual void publish(Changes changes) noexcept = 0;
+  // Called between the steps of a change that has very many: waits until few of those that were published are
+  // still to be passed on, so that whoever changes something meanwhile is not behind all of them. False: they
+  // are not passed on; there is no use in asking again. Called with no lock that a lookup or a listing takes.
+  virtual bool keep_up() noexcept { return true; }
   // Asked once, when it begins to watch: one that does not hear uevents is given none, and none are made.
   virtual bool hears_uevents() const { return false; }
   virtual void announce(Uevent) noexcept {}

@@ -193,7 +193,12 @@ Result<void> Core::unload_vfio_mdev() {
   if (!has_vfio_mdev_) return fail(ENOENT);
   if (!try_stop_module(*vfio_mdev_module_)) return fail(EAGAIN);
   if (!has_vfio_mdev_.exchange(false)) return fail(ENOENT);
-  for (const auto& device : devices_on_bus()) release_driver(*device);
+  announce_wait();  // there may be very many devices
+  bool keeps_up = true;
+  for (const auto& device : devices_on_bus()) {
+    release_driver(*device);
+    keeps_up = keeps_up && tree_.keep_up();
+  }
   tree_.vanish(*vfio_mdev_, {kSelf});
   announce(directory_of(*vfio_mdev_), kRemove);
   tree_.vanish(*vfio_mdev_module_, {Module::kHolder, Module::kDrivers, kSelf});
@@ -372,8 +377,8 @@ void Core::create_files_changed(const HostDevice& device) {
   std::vector<std::shared_ptr<Object>> types;
   {
     const SharedLock lock(kernfs_rwsem);
-    parent->members(Slot::parent_types)->walk(0, [&](const Members::Item& item) {
-      types.push_back(item.object->shared_from_this());
+    parent->members(Slot::parent_types)->walk(0, [&](const Members::Member& member) {
+      types.push_back(member.node.object->shared_from_this());
       return true;
     });
   }

@@ -24,6 +24,7 @@
 #include "driver.h"
 #include "kernel_age.h"
 #include "log.h"
+#include "mdev_list.h"
 #include "module.h"
 #include "number_pool.h"
 #include "parent.h"
@@ -294,8 +295,7 @@ class Core {
   std::vector<std::shared_ptr<HostDevice>> host_devices_ GUARDED_BY(modules_lock_);
   std::vector<std::shared_ptr<Placeholder>> placeholders_ GUARDED_BY(modules_lock_);
 
-  // The kernel's mdev_list: devices from the reservation of their UUID to their release.
-  std::unordered_map<Uuid, std::shared_ptr<Device>, UuidHash> mdev_list_ GUARDED_BY(mdev_list_lock);
+  MdevList mdev_list_ GUARDED_BY(mdev_list_lock);
   std::vector<std::shared_ptr<Parent>> parents_ GUARDED_BY(mdev_list_lock);
   NumberPool iommu_numbers_ GUARDED_BY(mdev_list_lock);
   NumberPool vfio_numbers_ GUARDED_BY(mdev_list_lock);

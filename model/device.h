@@ -33,9 +33,9 @@ class Device final : public Object {
 
   Device(Core& owner, std::shared_ptr<Type> its_type, const Uuid& its_uuid)
       : Object(owner),
+        name_hash_(model::name_hash(to_string(its_uuid))),
         type(std::move(its_type)),
-        uuid(its_uuid),
-        name_hash_(model::name_hash(to_string(uuid))) {}
+        uuid(its_uuid) {}
   Slot self() const override { return Slot::device_directory; }
   std::string name() const override { return to_string(uuid); }
   std::uint32_t name_hash() const override { return name_hash_; }
@@ -48,25 +48,28 @@ class Device final : public Object {
   // A line in the kernel log, as dev_info() and the like begin it: with the driver's name and the device's.
   void print(Level level, std::string_view text) const;
 
-  const std::shared_ptr<Type> type;
-  const Uuid uuid;
-
-  // The kernel's device_lock: held over probe and over the driver's remove.
-  Mutex device_lock{Rank::device};
-  bool dead GUARDED_BY(device_lock) = false;  // on its way out: it is not bound any more
+  // In the order in which nothing is between them, here and in Object: there are millions.
   // dev->driver: set before probe, cleared after the driver's remove. Looked at without the lock where the
   // kernel does (unbind), under it where it matters.
   std::atomic<bool> has_driver{false};
+  bool dead GUARDED_BY(device_lock) = false;  // on its way out: it is not bound any more
+
+ private:
+  // Its name stands in half a dozen directories, and is formatted for none of them.
+  const std::uint32_t name_hash_;
+
+ public:
+  const std::shared_ptr<Type> type;
+  const Uuid uuid;
   VfioDevice vfio;  // set before kVfio appears
+  // The kernel's device_lock: held over probe and over the driver's remove. What follows begins in its last
+  // bytes.
+  [[no_unique_address]] Mutex device_lock{Rank::device};
   // Between the end of its creation and the beginning of its removal. Set without unreg_sem's help by the
   // creator, cleared by the one remover that may go on.
   bool active GUARDED_BY(mdev_list_lock) = false;
   // Its driver is being released: no more vfio descriptors.
   bool vfio_going GUARDED_BY(vfio_lock) = false;
-
- private:
-  // Its name stands in half a dozen directories, and is formatted for none of them.
-  const std::uint32_t name_hash_;
 };
 
 }  // namespace mdevfs::model

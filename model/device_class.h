@@ -42,6 +42,8 @@ class DeviceClass final : public Object {
   // another directory: descriptors on the old one stay dead.
   std::shared_ptr<GlueDirectory> take_glue(Changes& changes) REQUIRES(kernfs_rwsem);
   void release_glue(Changes& changes) REQUIRES(kernfs_rwsem);
+  // For who has something in it, which keeps it as it is: no lock.
+  GlueDirectory* glue() const NO_THREAD_SAFETY_ANALYSIS { return glue_.get(); }
 
  private:
   const std::string name_;
@@ -53,7 +55,6 @@ class DeviceClass final : public Object {
 struct VfioDevice {
   unsigned number = 0;       // of the vfio device, and the minor of its group's character device
   unsigned iommu_group = 0;  // the vfio group is called the same
-  std::shared_ptr<GlueDirectory> glue = nullptr;
 };
 
 // The parts of the owner that it is shown by.

@@ -174,8 +174,8 @@ std::shared_ptr<Device> Core::find_device(std::string_view text) {
 std::vector<std::shared_ptr<Device>> Core::devices_on_bus() {
   std::vector<std::shared_ptr<Device>> devices;
   const SharedLock lock(kernfs_rwsem);
-  root_->members(Slot::bus_mdev_devices)->walk(0, [&](const Members::Item& item) {
-    devices.push_back(std::static_pointer_cast<Device>(item.object->shared_from_this()));
+  root_->members(Slot::bus_mdev_devices)->walk(0, [&](const Members::Member& member) {
+    devices.push_back(std::static_pointer_cast<Device>(member.node.object->shared_from_this()));
     return true;
   });
   std::ranges::sort(devices, {}, [](const auto& device) { return device->id; });

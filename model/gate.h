@@ -16,34 +16,34 @@
 
 namespace mdevfs::model {
 
-// Thread-safety: all functions from any thread.
+// All of it in one word, as a device has ten: from the top a bit that says closed, one that says that a file
+// takes itself away, the generation, and how many are inside. A descriptor that was opened so many
+// generations ago that they have gone round is one that has slept through 16,384 of them; inside are threads,
+// of which a process cannot have 65,536.
+//
+// Thread-safety: all functions from any thread; open() by one at a time.
 class Gate {
  public:
   // kernfs_get_active, kernfs_put_active.
   [[nodiscard]] bool try_enter() noexcept {
-    std::int32_t inside = state_.load(std::memory_order_relaxed);
-    do {
-      if (inside < 0) return false;
-    } while (!state_.compare_exchange_weak(inside, inside + 1, std::memory_order_acquire));
-    return true;
+    return enter_if([](std::uint32_t) { return true; });
   }
   void leave() noexcept {
-    if (state_.fetch_sub(1, std::memory_order_acq_rel) < 0) state_.notify_all();
+    if ((state_.fetch_sub(1, std::memory_order_acq_rel) & kClosed) != 0) state_.notify_all();
   }
 
   // Which node of its place it is the gate of.
-  std::uint32_t generation() const noexcept { return generation_.load(std::memory_order_acquire); }
+  std::uint32_t generation() const noexcept { return generation_of(state_.load(std::memory_order_acquire)); }
   [[nodiscard]] bool try_enter(std::uint32_t generation) noexcept {
-    if (!try_enter()) return false;
-    if (generation == this->generation()) return true;
-    leave();
-    return false;
+    return enter_if([=](std::uint32_t state) { return generation_of(state) == generation; });
   }
   // The place has another node now. Who waits for the old one to be empty is let go.
   void open() noexcept {
-    if (state_.load(std::memory_order_acquire) >= 0) return;
-    generation_.fetch_add(1, std::memory_order_release);
-    state_.fetch_and(~kClosed, std::memory_order_acq_rel);
+    std::uint32_t state = state_.load(std::memory_order_acquire);
+    do {
+      if ((state & kClosed) == 0) return;
+    } while (
+        !state_.compare_exchange_weak(state, next_generation(state) & ~kClosed, std::memory_order_acq_rel));
     state_.notify_all();
   }
 
@@ -64,20 +64,38 @@ class Gate {
   }
 
  private:
-  void wait_for(std::int32_t wanted) const noexcept {
-    const std::uint32_t mine = generation();
-    for (std::int32_t state = state_.load(std::memory_order_acquire); state != wanted && mine == generation();
-         state = state_.load(std::memory_order_acquire)) {
+  static constexpr std::uint32_t kClosed = 1U << 31U;
+  static constexpr std::uint32_t kTaking = 1U << 30U;
+  static constexpr unsigned kGenerationShift = 16;
+  static constexpr std::uint32_t kGenerations = kTaking - (1U << kGenerationShift);  // its bits
+
+  static std::uint32_t generation_of(std::uint32_t state) noexcept {
+    return (state & kGenerations) >> kGenerationShift;
+  }
+  static std::uint32_t next_generation(std::uint32_t state) noexcept {
+    return (state & ~kGenerations) | ((state + (1U << kGenerationShift)) & kGenerations);
+  }
+
+  template <typename May>
+  bool enter_if(May may) noexcept {
+    std::uint32_t state = state_.load(std::memory_order_relaxed);
+    do {
+      if ((state & kClosed) != 0 || !may(state)) return false;
+    } while (!state_.compare_exchange_weak(state, state + 1, std::memory_order_acquire));
+    return true;
+  }
+
+  void wait_for(std::uint32_t wanted) const noexcept {
+    std::uint32_t state = state_.load(std::memory_order_acquire);
+    const std::uint32_t mine = generation_of(state);
+    while ((state & ~kGenerations) != wanted && generation_of(state) == mine) {
       announce_wait();
       state_.wait(state, std::memory_order_acquire);
+      state = state_.load(std::memory_order_acquire);
     }
   }
 
-  // The sign bit says closed, the rest counts who is inside.
-  static constexpr std::int32_t kClosed = INT32_MIN;
-  static constexpr std::int32_t kTaking = 1 << 30;
-  std::atomic<std::int32_t> state_{0};
-  std::atomic<std::uint32_t> generation_{0};
+  std::atomic<std::uint32_t> state_{0};
 };
 
 // Thread-safety: all functions from any thread; down_write once in its life.

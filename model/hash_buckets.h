@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Items sorted by a 31-bit hash, and found by it: a bucket is as many hashes in a row as there are for each
-// bucket, so the buckets are in order, and a search for one is a shift. What is in a bucket is a short sorted
-// array. Directories of a million entries are kept in it: it costs two misses of the cache to find a place,
-// where a tree costs one a level, and an item costs its own size and a quarter more.
+// Items in the order of a 31-bit hash, and found by it: a bucket is as many hashes in a row as there are for
+// each bucket, so the buckets are in order, and a search for one is a shift. What is in a bucket is a short
+// array in no order: to add to it is to write its end, and who walks sorts a copy. Directories of a million
+// entries are kept in it: it costs two misses of the cache to find a place, where a tree costs one a level,
+// and an item costs its own size and a fifth more.
 #pragma once
 
 #include <algorithm>
@@ -17,47 +18,53 @@ namespace mdevfs::model {
 template <typename Item>
 class HashBuckets {
  public:
-  void insert(const Item& item) {
+  void insert(Item item) {
     if (size_ >= buckets_.size() * kMost) grow();
     Bucket& bucket = buckets_[place_of(item.hash)];
     if (bucket.size() == bucket.capacity()) bucket.reserve(bucket.size() + kStep);
-    bucket.insert(std::upper_bound(bucket.begin(), bucket.end(), item), item);
+    bucket.push_back(std::move(item));
     ++size_;
   }
 
   bool erase(const Item& item) {
     if (buckets_.empty()) return false;
     Bucket& bucket = buckets_[place_of(item.hash)];
-    const auto at = std::lower_bound(bucket.begin(), bucket.end(), item);
-    if (at == bucket.end() || item < *at) return false;
-    bucket.erase(at);
+    const auto at = std::find(bucket.rbegin(), bucket.rend(), item);  // the newest are the first to go
+    if (at == bucket.rend()) return false;
+    *at = std::move(bucket.back());
+    bucket.pop_back();
     --size_;
     if (size_ < buckets_.size() * kLeast) shrink();
     return true;
   }
 
-  // Calls visit(item) for the items not less than `from`, in order, until it returns false.
+  // Calls visit(item) for the items of this hash, in no order, until it returns false.
   template <typename Visit>
-  void walk(const Item& from, Visit visit) const {
+  void find(std::uint32_t hash, Visit visit) const {
     if (buckets_.empty()) return;
-    auto bucket = buckets_.begin() + static_cast<std::ptrdiff_t>(place_of(from.hash));
-    auto at = std::lower_bound(bucket->begin(), bucket->end(), from);
-    while (true) {
-      for (; at != bucket->end(); ++at) {
-        if (!visit(*at)) return;
-      }
-      if (++bucket == buckets_.end()) return;
-      at = bucket->begin();
+    for (const Item& item : buckets_[place_of(hash)]) {
+      if (item.hash == hash && !visit(item)) return;
     }
   }
 
-  // Begins to fetch what an insert of such a hash will look at, and does not wait for it.
+  // Calls visit(item) for the items not less than `from`, in order, until it returns false.
+  template <typename Visit>
+  void walk(const Item& from, Visit visit) const {
+    Bucket sorted;
+    for (std::size_t place = place_of(from.hash); place < buckets_.size(); ++place) {
+      sorted = buckets_[place];
+      std::ranges::sort(sorted);
+      for (auto at = std::ranges::lower_bound(sorted, from); at != sorted.end(); ++at) {
+        if (!visit(*at)) return;
+      }
+    }
+  }
+
+  // Begins to fetch what an insert of such a hash will write, and does not wait for it.
   void prefetch(std::uint32_t hash) const {
     if (buckets_.empty()) return;
-    constexpr std::size_t kLine = 64;
     const Bucket& bucket = buckets_[place_of(hash)];
-    const auto* const line = reinterpret_cast<const char*>(bucket.data());
-    for (std::size_t at = 0; at < kMost * sizeof(Item); at += kLine) __builtin_prefetch(line + at);
+    __builtin_prefetch(bucket.data() + bucket.size(), 1);
   }
 
   std::size_t size() const { return size_; }
@@ -65,7 +72,7 @@ class HashBuckets {
 
  private:
   // Of items a bucket, on average.
-  static constexpr std::size_t kMost = 32;
+  static constexpr std::size_t kMost = 64;
   static constexpr std::size_t kLeast = kMost / 4;
   static constexpr std::size_t kStep = 4;  // by which a bucket grows: doubling would leave a third unused
   static constexpr unsigned kHashBits = 31;
@@ -83,8 +90,8 @@ class HashBuckets {
     halves.reserve(buckets_.size() * 2);
     --shift_;
     for (Bucket& bucket : buckets_) {
-      const auto odd = [&](const Item& item) { return (place_of(item.hash) & 1U) != 0; };
-      const auto middle = std::ranges::find_if(bucket, odd);
+      const auto even = [&](const Item& item) { return (place_of(item.hash) & 1U) == 0; };
+      const auto middle = std::partition(bucket.begin(), bucket.end(), even);
       halves.emplace_back(bucket.begin(), middle);
       halves.emplace_back(middle, bucket.end());
       Bucket().swap(bucket);

@@ -7,9 +7,8 @@
 
 #include <pthread.h>
 
-#include <condition_variable>
+#include <atomic>
 #include <cstdint>
-#include <mutex>
 
 #include "model/build.h"
 #include "waiting.h"
@@ -66,22 +65,31 @@ inline void rank_taken(Rank) {}
 inline void rank_released(Rank) {}
 #endif
 
+// One word to wait on and a rank: every device has one, of which a std::mutex would be a fifth.
 class CAPABILITY("mutex") Mutex {
  public:
   explicit Mutex(Rank rank) : rank_(rank) {}
+  Mutex(const Mutex&) = delete;
+  Mutex& operator=(const Mutex&) = delete;
+
   void lock() ACQUIRE() {
     rank_taken(rank_);
-    if (mutex_.try_lock()) return;
+    State free = State::free;
+    if (state_.compare_exchange_strong(free, State::held, std::memory_order_acquire)) return;
     announce_wait();
-    mutex_.lock();
+    // Whoever has waited once cannot know whether others do, and so leaves the state as if they did.
+    while (state_.exchange(State::waited_for, std::memory_order_acquire) != State::free) {
+      state_.wait(State::waited_for, std::memory_order_relaxed);
+    }
   }
   void unlock() RELEASE() {
-    mutex_.unlock();
+    if (state_.exchange(State::free, std::memory_order_release) == State::waited_for) state_.notify_one();
     rank_released(rank_);
   }
 
  private:
-  std::mutex mutex_;
+  enum class State : int { free, held, waited_for };
+  std::atomic<State> state_{State::free};
   const Rank rank_;
 };
 

@@ -105,16 +105,26 @@ void Core::take_away_bus_link(const HostDevice& device) {
 
 namespace {
 
-// device_for_each_child: in the order of their creation, which is that of their ids.
+// device_for_each_child: in the order of their creation, which is that of their ids. With unreg_sem held none
+// comes or goes, so the tree need not be locked over all of them.
 std::vector<std::shared_ptr<Device>> devices_of(Parent& parent) {
+  constexpr std::size_t kAtOnce = 1000;
   std::vector<std::shared_ptr<Device>> devices;
-  const SharedLock lock(kernfs_rwsem);
-  parent.device->members(Slot::host_device_directory)->walk(0, [&](const Members::Item& item) {
-    if (item.slot == Slot::device_directory) {
-      devices.push_back(std::static_pointer_cast<Device>(item.object->shared_from_this()));
-    }
-    return true;
-  });
+  for (std::uint32_t next = 0; next != kEndOfDirectory;) {
+    const std::size_t enough = devices.size() + kAtOnce;
+    const std::uint32_t from = std::exchange(next, kEndOfDirectory);
+    const SharedLock lock(kernfs_rwsem);
+    parent.device->members(Slot::host_device_directory)->walk(from, [&](const Members::Member& member) {
+      if (devices.size() >= enough && member.hash != devices.back()->name_hash()) {
+        next = member.hash;
+        return false;
+      }
+      if (member.node.slot == Slot::device_directory) {
+        devices.push_back(std::static_pointer_cast<Device>(member.node.object->shared_from_this()));
+      }
+      return true;
+    });
+  }
   std::ranges::sort(devices, {}, [](const auto& device) { return device->id; });
   return devices;
 }
@@ -129,9 +139,14 @@ void Core::unregister_parent(Parent& parent) {
     if (std::erase_if(parents_, same) == 0) return;  // another one is at it
   }
   parent.device->print(Level::info, "MDEV: Unregistering");
+  announce_wait();  // there may be very many devices
   parent.unreg_sem.down_write();
   take_away_bus_link(*parent.device);
-  for (const auto& device : devices_of(parent)) std::ignore = take_down(*device, Force::yes);
+  bool keeps_up = true;
+  for (const auto& device : devices_of(parent)) {
+    std::ignore = take_down(*device, Force::yes);
+    keeps_up = keeps_up && tree_.keep_up();
+  }
   for (const auto& type : parent.types) tree_.vanish(*type, {kSelf, Type::kDescription, Type::kName});
   tree_.vanish(parent, {kSelf});
   tree_.vanish(*parent.device, {HostDevice::kParentGroups});
@@ -197,15 +212,17 @@ void Core::give_back_place(Parent& parent) {
 Result<std::shared_ptr<Device>> Core::reserve(Type& type, const Uuid& uuid) {
   Parent& parent = *type.parent;
   auto device = make<Device>(std::static_pointer_cast<Type>(type.shared_from_this()), uuid);
+  tree_.prefetch_places(*device);
   {
     const Lock lock(mdev_list_lock);
-    const auto [at, fresh] = mdev_list_.try_emplace(uuid, device);
-    if (fresh) {
-      if (!age_.core_counts || take_place(parent)) return device;
-      mdev_list_.erase(at);
-      return fail(EUSERS);
+    mdev_list_.prefetch(device->name_hash());
+    const Device* const other = mdev_list_.find(*device);
+    if (other == nullptr) {
+      if (age_.core_counts && !take_place(parent)) return fail(EUSERS);
+      mdev_list_.insert(device);
+      return device;
     }
-    if (!age_.sysfs_finds_duplicates || at->second->type->parent.get() == &parent) return fail(EEXIST);
+    if (!age_.sysfs_finds_duplicates || other->type->parent.get() == &parent) return fail(EEXIST);
   }
   // device_add fails at the link on the bus.
   print_duplicate("/bus/mdev/devices/" + device->name());
@@ -215,11 +232,9 @@ Result<std::shared_ptr<Device>> Core::reserve(Type& type, const Uuid& uuid) {
 
 // mdev_device_release: only now is the UUID free and the core's place back.
 void Core::release(Device& device) {
-  std::shared_ptr<Device> last;  // let go after the lock
+  const auto last = device.shared_from_this();  // let go after the lock
   const Lock lock(mdev_list_lock);
-  const auto at = mdev_list_.find(device.uuid);
-  last = std::move(at->second);
-  mdev_list_.erase(at);
+  mdev_list_.erase(device);
   if (age_.core_counts) give_back_place(*device.type->parent);
 }
 
@@ -250,7 +265,6 @@ const Core::Order& Core::order() const {
 }
 
 Result<void> Core::bring_up(Device& device) {
-  tree_.prefetch_places(device);
   const auto& steps = order().create;
   for (auto step = steps.begin(); step != steps.end(); ++step) {
     const auto taken = (this->*step->take)(device);
@@ -275,8 +289,7 @@ Result<void> Core::remove(Device& device) {
   const auto keep = device.shared_from_this();
   {
     const Lock lock(mdev_list_lock);
-    const auto at = mdev_list_.find(device.uuid);
-    if (at == mdev_list_.end() || at->second.get() != &device) return fail(ENODEV);
+    if (mdev_list_.find(device) != &device) return fail(ENODEV);
     if (!device.active) return fail(age_.transition_errno);
     device.active = false;
   }

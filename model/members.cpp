@@ -2,8 +2,8 @@
 #include "members.h"
 
 #include <climits>
-#include <tuple>
 
+#include "core.h"
 #include "object.h"
 #include "tree.h"
 
@@ -21,33 +21,32 @@ std::uint32_t name_hash(std::string_view name) {
   return folded >= INT_MAX ? INT_MAX - 1 : folded;
 }
 
-bool Members::Item::operator<(const Item& other) const {
-  const auto key = [](const Item& item) {
-    return std::tuple(item.hash, item.object != nullptr, item.object != nullptr ? item.object->id : 0,
-                      item.slot);
-  };
-  return hash != other.hash ? hash < other.hash : key(*this) < key(other);
+Members::Item Members::item_of(Node node) {
+  return {Tree::hash_of(node), inode_of(node)};
+}
+
+Node Members::node_of(const Item& item) const {
+  const Id id = item.inode() >> kSlotBits;
+  return {&registry_->held(id), static_cast<Slot>(item.inode() & ((1U << kSlotBits) - 1))};
 }
 
 void Members::insert(Node node) {
-  items_.insert({Tree::hash_of(node), node.slot, node.object});
+  registry_ = &node.object->core.tree().registry();
+  items_.insert(item_of(node));
   if (node.object->entry(node.slot).kind == Kind::directory) ++directories_;
 }
 
 void Members::erase(Node node) {
-  if (!items_.erase({Tree::hash_of(node), node.slot, node.object})) return;
+  if (!items_.erase(item_of(node))) return;
   if (node.object->entry(node.slot).kind == Kind::directory) --directories_;
 }
 
 Node Members::find(std::string_view name) const {
   Node found;
-  const auto hash = name_hash(name);
-  walk(hash, [&](const Item& item) {
-    if (item.hash != hash) return false;
-    const Node node{item.object, item.slot};
-    if (Tree::name_of(node) != name) return true;
-    found = node;
-    return false;
+  items_.find(name_hash(name), [&](const Item& item) {
+    const Node node = node_of(item);
+    if (Tree::name_of(node) == name) found = node;
+    return found.object == nullptr;
   });
   return found;
 }

@@ -82,8 +82,8 @@ class Object : public std::enable_shared_from_this<Object> {
 
   // Has the kernel been told of this node? Only then can it hold a name or attributes that must be
   // invalidated.
-  void mark_seen(Slot slot) noexcept { word(slot).fetch_or(bit(slot), std::memory_order_relaxed); }
-  bool seen(Slot slot) noexcept { return (word(slot).load(std::memory_order_relaxed) & bit(slot)) != 0; }
+  void mark_seen(Slot slot) noexcept { seen_.fetch_or(bit(slot), std::memory_order_relaxed); }
+  bool seen(Slot slot) const noexcept { return (seen_.load(std::memory_order_relaxed) & bit(slot)) != 0; }
 
   Extras& extras() REQUIRES(kernfs_rwsem);
   const Extras* extras_if_any() const REQUIRES_SHARED(kernfs_rwsem) { return extras_.get(); }
@@ -101,14 +101,14 @@ class Object : public std::enable_shared_from_this<Object> {
   const Entry& extra_entry(Slot slot) const;
   bool has(const Entry& entry) const;
 
-  static constexpr unsigned kSeenBits = 128;
-  std::atomic<std::uint64_t>& word(Slot slot) noexcept { return seen_[(index(slot) / 64) % seen_.size()]; }
+  // Slots far apart share one, and are invalidated once too often.
   static std::uint64_t bit(Slot slot) noexcept { return std::uint64_t{1} << (index(slot) % 64); }
 
-  std::uint16_t shown_ GUARDED_BY(kernfs_rwsem) = 0;
-  std::array<Gate, kParts> gates_;
-  std::array<std::atomic<std::uint64_t>, kSeenBits / 64> seen_{};
+  // In the order of their sizes, so that nothing is between them: there are millions.
   std::unique_ptr<Extras> extras_ GUARDED_BY(kernfs_rwsem);
+  std::atomic<std::uint64_t> seen_{0};
+  std::array<Gate, kParts> gates_;
+  std::uint16_t shown_ GUARDED_BY(kernfs_rwsem) = 0;
 };
 
 // Files that keep what is written to them.

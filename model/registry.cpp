@@ -31,4 +31,9 @@ std::shared_ptr<Object> Registry::find(Id id) const {
   return object == nullptr ? nullptr : object->weak_from_this().lock();
 }
 
+Object& Registry::held(Id id) const {
+  const SharedLock lock(lock_);
+  return *pages_[id / kPage]->objects[id % kPage];
+}
+
 }  // namespace mdevfs::model

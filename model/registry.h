@@ -26,6 +26,8 @@ class Registry {
   void strike(Id id) EXCLUDES(lock_);
   // Null when the object is gone and nobody holds it.
   std::shared_ptr<Object> find(Id id) const EXCLUDES(lock_);
+  // Of one that is held, as whatever is shown is.
+  Object& held(Id id) const EXCLUDES(lock_);
 
  private:
   static constexpr std::size_t kPage = 512;

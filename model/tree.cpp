@@ -311,12 +311,12 @@ void Tree::list(const HeldNode& held, std::uint64_t position,
     auto next_own = own.begin();
     bool more = true;
     if (const auto* const members = object->members(held.slot)) {
-      members->walk(from, [&](const Members::Item& item) {
-        while (more && next_own != own.end() && next_own->hash <= item.hash) {
+      members->walk(from, [&](const Members::Member& member) {
+        while (more && next_own != own.end() && next_own->hash <= member.hash) {
           more = lister.add(next_own->hash, next_own->node);
           ++next_own;
         }
-        more = more && lister.add(item.hash, {item.object, item.slot});
+        more = more && lister.add(member.hash, member.node);
         return more;
       });
     }
@@ -454,6 +454,11 @@ bool Tree::vanish_locked(Object& object, Part part, Changes& changes) {
 void Tree::finish(Changes changes) {
   Watcher* const watcher = watcher_.load(std::memory_order_acquire);
   if (watcher != nullptr && !changes.empty()) watcher->publish(std::move(changes));
+}
+
+bool Tree::keep_up() {
+  Watcher* const watcher = watcher_.load(std::memory_order_acquire);
+  return watcher == nullptr || watcher->keep_up();
 }
 
 void Tree::expire(Node node) {

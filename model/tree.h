@@ -122,6 +122,9 @@ class Tree {
   bool vanish_locked(Object& object, Part part, Changes& changes) REQUIRES(kernfs_rwsem);
   void finish(Changes changes) EXCLUDES(kernfs_rwsem);
 
+  // For between the steps of a change that has very many: Watcher::keep_up().
+  bool keep_up() EXCLUDES(kernfs_rwsem);
+
   // What a lookup of the node said (Entry::waits) holds no more: it must be looked up again.
   void expire(Node node) EXCLUDES(kernfs_rwsem);
   // What poll(2) says of the node has changed.

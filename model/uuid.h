@@ -14,10 +14,6 @@ namespace mdevfs::model {
 
 using Uuid = boost::uuids::uuid;
 
-struct UuidHash {
-  std::size_t operator()(const Uuid& uuid) const noexcept { return boost::uuids::hash_value(uuid); }
-};
-
 inline constexpr std::size_t kUuidLength = 36;
 
 // What a write to `create` must be: 36 bytes `8-4-4-4-12` in hex of either case, or 37 of which the last is

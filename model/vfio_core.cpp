@@ -16,7 +16,7 @@ void Core::appear_vfio(Object& object, VfioDevice& vfio, Slot first, VfioParts p
   Changes changes;
   {
     const Lock lock(kernfs_rwsem);
-    vfio.glue = vfio_class_->take_glue(changes);
+    vfio_class_->take_glue(changes);
     tree_.appear_locked(object, parts.group, changes);
     if (age_.vfio_devices) tree_.appear_locked(object, parts.device, changes);
   }
@@ -33,13 +33,13 @@ void Core::vanish_vfio_device(Object& object, Slot first, VfioParts parts) {
 
 void Core::vanish_vfio_group(Object& object, VfioDevice& vfio, Slot first, VfioParts parts) {
   tree_.vanish(object, {parts.group});
+  announce({&object, first + VfioSlot::group}, "remove");
   Changes changes;
   {
     const Lock lock(kernfs_rwsem);
     vfio_class_->release_glue(changes);
   }
   tree_.finish(std::move(changes));
-  announce({&object, first + VfioSlot::group}, "remove");
   const Lock lock(mdev_list_lock);
   vfio_numbers_.give_back(vfio.number);
 }

@@ -85,14 +85,13 @@ struct VfioEntries {
 
   static void define_group(Schema& schema, Part part) {
     constexpr Slot in = at(VfioSlot::group);
-    schema.add(in,
-               {.kind = Kind::directory,
-                .mode = kDirectoryMode,
-                .part = part,
-                .name_of = vfio_group_name_of<Owner>,
-                .place = [](Object& o) { return Node{vfio_of<Owner>(o).glue.get(), Slot::glue_directory}; },
-                .subsystem = always<"vfio">,
-                .uevent_text = vfio_group_uevent_text<Owner>});
+    schema.add(in, {.kind = Kind::directory,
+                    .mode = kDirectoryMode,
+                    .part = part,
+                    .name_of = vfio_group_name_of<Owner>,
+                    .place = [](Object& o) { return Node{o.core.vfio_class().glue(), Slot::glue_directory}; },
+                    .subsystem = always<"vfio">,
+                    .uevent_text = vfio_group_uevent_text<Owner>});
     const auto class_node = [](Object& o) { return Node{&o.core.vfio_class(), Slot::class_directory}; };
     schema.add(at(VfioSlot::group_dev), file("dev", 0444, part, in, show_vfio_group_dev<Owner>));
     schema.add(at(VfioSlot::group_subsystem), link("subsystem", part, in, class_node));

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <latch>
 #include <thread>
+#include <vector>
 
 #include "catch.h"
 
@@ -69,4 +70,83 @@ TEST_CASE("from its first moment the exclusive side of unreg_sem makes every try
   sem.up_read();
   unregister.join();
   CHECK(exclusive.load());
+}
+
+TEST_CASE("a gate that opens again lets in who knows its new generation, however often it has opened") {
+  Gate gate;
+  for (int i = 0; i < 40'000; ++i) {  // they go round after 2^14
+    const auto old = gate.generation();
+    REQUIRE(gate.try_enter(old));
+    gate.close();
+    REQUIRE_FALSE(gate.try_enter(old));
+    gate.leave();
+    gate.wait_until_empty();
+    gate.open();
+    REQUIRE(gate.generation() != old);
+    REQUIRE_FALSE(gate.try_enter(old));
+    REQUIRE(gate.try_enter(gate.generation()));
+    gate.leave();
+  }
+}
+
+TEST_CASE("who is inside an old generation is counted as of the new one until he leaves") {
+  Gate gate;
+  REQUIRE(gate.try_enter());
+  gate.close();
+  gate.open();
+  REQUIRE(gate.try_enter());
+  gate.close();
+  std::atomic<bool> empty{false};
+  std::thread closer([&] {
+    gate.wait_until_empty();
+    empty = true;
+  });
+  gate.leave();
+  CHECK_FALSE(empty.load());
+  gate.leave();
+  closer.join();
+  CHECK(empty.load());
+}
+
+TEST_CASE("a mutex keeps out everybody but one") {
+  Mutex mutex(Rank::backend);
+  constexpr int kThreads = 4;
+  constexpr int kTimes = 200'000;
+  std::latch together(kThreads);
+  long counted = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int thread = 0; thread < kThreads; ++thread) {
+      threads.emplace_back([&] {
+        together.arrive_and_wait();
+        for (int i = 0; i < kTimes; ++i) {
+          const Lock lock(mutex);
+          ++counted;
+        }
+      });
+    }
+  }
+  CHECK(counted == long{kThreads} * kTimes);
+}
+
+TEST_CASE("who waits for a mutex says so first, and is woken when it is free") {
+  class Waits final : public WaitListener {
+   public:
+    explicit Waits(std::latch& waits) : waits_(waits) {}
+    void before_wait() noexcept override { waits_.count_down(); }
+
+   private:
+    std::latch& waits_;
+  };
+  Mutex mutex(Rank::backend);
+  std::latch waits(1);
+  mutex.lock();
+  std::jthread other([&] {
+    Waits listener(waits);
+    listen_to_waits(&listener);
+    const Lock lock(mutex);
+    listen_to_waits(nullptr);
+  });
+  waits.wait();
+  mutex.unlock();
 }

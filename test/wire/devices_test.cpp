@@ -8,11 +8,13 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <latch>
 #include <thread>
 
 #include "backends/backends.h"
 #include "catch.h"
 #include "kernel_side.h"
+#include "model/waiting.h"
 #include "slow_driver.h"
 
 using namespace mdevfs;
@@ -473,4 +475,71 @@ TEST_CASE("an unregistration refuses what comes and waits for what is there") {
   CHECK(kernel.find(kSlowType) == fail(ENOENT));
   CHECK(kernel.find(kSlow + "/" + kUuid) == fail(ENOENT));
   CHECK(kernel.write(late, kUuid) == fail(ENODEV));
+}
+
+namespace {
+
+// Counts down when its thread begins its second wait, or has come to its end without. Thread-safety: none.
+class SecondWait final : public model::WaitListener {
+ public:
+  explicit SecondWait(std::latch& begun) : begun_(begun) { model::listen_to_waits(this); }
+  ~SecondWait() override {
+    model::listen_to_waits(nullptr);
+    if (waits_ < 2) begun_.count_down();
+  }
+  SecondWait(const SecondWait&) = delete;
+  SecondWait& operator=(const SecondWait&) = delete;
+  void before_wait() noexcept override {
+    if (++waits_ == 2) begun_.count_down();
+  }
+
+ private:
+  std::latch& begun_;
+  unsigned waits_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE("who takes very many devices away leaves no other writer behind all of them") {
+  constexpr unsigned kDevices = 1000;
+  const std::string many = "devices/virtual/mdpy/mdpy";
+  Mtty mtty;
+  REQUIRE(backends::find("mdpy")->load(mtty.core, {"mdpy", {{"count", "1000"}}}));
+  std::latch first_gone(1);
+  std::latch waits(1);
+  std::latch go_on(1);
+  bool is_first = true;
+  // Holds what tells the kernel, at the first device.
+  KernelSide kernel(mtty.core, {.send_uevent = [&](const model::Uevent& event) {
+                      if (event.action != "remove" || !std::exchange(is_first, false)) return;
+                      first_gone.count_down();
+                      go_on.wait();
+                    }});
+  const auto create = open_or_fail(kernel, many + "/mdev_supported_types/mdpy-vga/create", O_WRONLY);
+  for (unsigned n = 0; n < kDevices; ++n) {
+    REQUIRE(kernel.write(create, uuid_of(n)));
+    kernel.walk(many + "/" + uuid_of(n));
+  }
+  const auto directory = kernel.walk(many);
+  const auto create_other = open_or_fail(kernel, kTypes + "mtty-1/create", O_WRONLY);
+  std::jthread unregister([&] {
+    const SecondWait listener(waits);
+    mtty.core.unload_module(*mtty.core.find_module("mdpy"));
+  });
+  first_gone.wait();
+  waits.wait();
+  const auto unique = kernel.start_write(create_other, kUuid);
+  CHECK(kernel.cat("bus/mdev/drivers_autoprobe"));  // so the write has been read
+  go_on.count_down();
+  CHECK(kernel.wait(unique).error == 0);
+  unregister.join();
+  REQUIRE(kernel.echo("1", "bus/mdev/drivers_autoprobe"));  // answered behind what was published before
+
+  const auto heard = kernel.heard();
+  const auto tells_of_device = [&](const Heard& h) {
+    return h.code == FUSE_NOTIFY_INVAL_ENTRY && h.inode == directory;
+  };
+  const auto answer = heard.begin() + static_cast<std::ptrdiff_t>(place_of_answer(heard, unique));
+  CHECK(std::count_if(answer, heard.end(), tells_of_device) > kDevices / 2);
+  for (unsigned n = 0; n < kDevices; ++n) CHECK(told_gone(heard, heard.size(), directory, uuid_of(n)));
 }
