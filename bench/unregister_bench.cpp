@@ -42,7 +42,7 @@ Waits watch(std::string what, const std::function<void()>& once, std::latch& beg
 }  // namespace
 
 Unregistration measure_unregistration(std::size_t devices) {
-  const Served ours("bench_daemon", {});
+  const Served ours("bench_daemon", {Served::kMountpoint});
   const std::string parents = ours.mountpoint() + "/devices/virtual/";
   const std::string other = parents + "mtty/mtty";
   const std::string other_type = other + "/mdev_supported_types/mtty-1";

@@ -66,12 +66,9 @@ HeldNode resolve(const Context& context, fuse_ino_t inode) {
 
 // --- texts that the kernel keeps (kept_texts.h)
 
-// Drivers' own files may change at any moment, and the log does.
 KeptTexts::Scope scope_of(const HeldNode& node) {
-  const model::Entry& entry = *node.entry;
-  const bool foreign = node.slot >= model::kFirstExtra && node.object && node.object->extra_waits();
-  return entry.store != nullptr || entry.grows || foreign ? KeptTexts::Scope::one_open
-                                                          : KeptTexts::Scope::all_opens;
+  const bool for_all = node.entry->store == nullptr && !node.entry->changes_alone;
+  return for_all ? KeptTexts::Scope::all_opens : KeptTexts::Scope::one_open;
 }
 
 // Until the first READ, which may not ask for more than the kernel believes to be there.

@@ -58,7 +58,8 @@ struct Entry {
   Result<std::string> (*show)(Object&, Slot) = nullptr;  // files: null, reading is EIO; links: a fixed text
   Result<void> (*store)(Object&, Slot, std::string_view) = nullptr;  // files; null: writing is EIO
   std::uint64_t size = kAttributeSize;                               // files
-  bool grows = false;                // files: a text of any length that may be another at any moment
+  bool changes_alone = false;        // files: may the text be another though nobody has written anything?
+  bool grows = false;                // files: may it be longer than `size`?
   bool (*waits)(Object&) = nullptr;  // files: may a store take long? null: no
   std::string (*subsystem)(const Object&) = nullptr;    // directories with uevents: the SUBSYSTEM they are of
   std::string (*uevent_text)(const Object&) = nullptr;  // and the keys that all its events have, a line each

@@ -100,7 +100,7 @@ void define_root(Schema& schema) {
   add(Slot::kernel_debug, "debug", Slot::kernel);
   add(Slot::kernel_debug_mdevfs, "mdevfs", Slot::kernel_debug);
   Entry log = file("log", 0400, kSelf, Slot::kernel_debug_mdevfs, show_log);
-  log.grows = true;
+  log.changes_alone = log.grows = true;
   schema.add(Slot::kernel_debug_mdevfs_log, std::move(log));
   add(Slot::kernel_debug_mdevfs_vfio, "vfio", Slot::kernel_debug_mdevfs);
   add(Slot::kernel_iommu_groups, "iommu_groups", Slot::kernel);
