@@ -67,6 +67,7 @@ class Filesystem::Impl {
   Channel channel_;
   OpenFiles open_files_;
   std::optional<KeptTexts> kept_texts_;
+  SplitWrites split_writes_;
   std::optional<Notifier> notifier_;
   std::optional<Context> context_;
   fuse_session* session_ = nullptr;
@@ -79,7 +80,7 @@ Filesystem::Impl::Impl(model::Core& core, Options options) : core_(core), option
   if (options_.cached) kept_texts_.emplace(core_.tree(), channel_);
   KeptTexts* const kept_texts = kept_texts_ ? &*kept_texts_ : nullptr;
   notifier_.emplace(channel_, open_files_, kept_texts, options_.invalidate, options_.send_uevent);
-  context_.emplace(core_, channel_, *notifier_, open_files_, kept_texts, options_.on_ready,
+  context_.emplace(core_, channel_, *notifier_, open_files_, kept_texts, split_writes_, options_.on_ready,
                    options_.on_request);
 }
 

@@ -261,19 +261,27 @@ void read(Context& context, Reply reply, fuse_ino_t inode, std::size_t size, off
 
 // A refused WRITE has changed nothing, and is answered at once: the kernel holds a page meanwhile, which the
 // notifier may want to invalidate.
-void write_unopened(Context& context, Reply reply, fuse_ino_t inode, std::string_view data) {
+void write_unopened(Context& context, Reply reply, fuse_ino_t inode, std::string_view data,
+                    std::uint64_t offset) {
   auto& tree = context.core.tree();
   auto node = resolve(context, inode);
   if (!tree.alive(node)) return reply.error(ENODEV);
   if (const int refused = refuse_open(tree.stat(node), O_WRONLY); refused != 0) return reply.error(refused);
   if (node.entry->store == nullptr) return reply.error(EIO);
-  const auto written = OpenFile(std::move(node)).write(data);
+  const std::string before = context.split_writes.first_half(inode, offset);
+  auto written = OpenFile(std::move(node)).write(before + std::string(data));
+  if (written) {
+    *written -= std::min(*written, before.size());
+  } else if (context.split_writes.keep(inode, offset, data, written.error().value)) {
+    written = data.size();
+  }
   context.notifier.answer_after(std::move(reply), written ? 0 : written.error().value, written.value_or(0));
 }
 
-void write(Context& context, Reply reply, fuse_ino_t inode, const char* data, std::size_t size, off_t,
+void write(Context& context, Reply reply, fuse_ino_t inode, const char* data, std::size_t size, off_t offset,
            fuse_file_info* file) {
-  if (context.kept_texts != nullptr) return write_unopened(context, std::move(reply), inode, {data, size});
+  if (context.kept_texts != nullptr)
+    return write_unopened(context, std::move(reply), inode, {data, size}, static_cast<std::uint64_t>(offset));
   const auto written = open_file(file).write({data, size});
   context.notifier.answer_after(std::move(reply), written ? 0 : written.error().value, written.value_or(0));
 }
@@ -414,7 +422,9 @@ void init(void* userdata, fuse_conn_info* connection) {
 // Only files have aliases, and each is looked up once.
 void forget_multi(Context& context, Reply reply, std::size_t count, fuse_forget_data* forgotten) {
   for (const auto& each : std::span(forgotten, count)) {
-    if (context.kept_texts != nullptr) context.kept_texts->forget(each.ino);
+    if (context.kept_texts == nullptr) break;
+    context.kept_texts->forget(each.ino);
+    context.split_writes.forget(each.ino);
   }
   reply.none();
 }

@@ -10,6 +10,7 @@
 #include "fuse.h"
 #include "model/core.h"
 #include "notifier.h"
+#include "split_writes.h"
 
 namespace mdevfs::fs {
 
@@ -19,7 +20,8 @@ struct Context {
   Channel& channel;
   Notifier& notifier;
   OpenFiles& open_files;
-  KeptTexts* kept_texts;  // null: the kernel keeps none
+  KeptTexts* kept_texts;  // null: the kernel keeps none, and there are opens
+  SplitWrites& split_writes;
   const std::function<void()>& on_ready;
   const std::function<void(std::uint32_t opcode)>& on_request;
 };

@@ -165,6 +165,24 @@ TEST_CASE("cached: a file that can be written to is kept until its size is asked
   CHECK(cached.read(inode) == "auto\n");
 }
 
+TEST_CASE("cached: a write over the end of a page comes in two, and is one") {
+  Cached cached;
+  const auto create = cached.kernel.walk(kSlowCreate);
+  const auto uuid = uuid_of(1);
+  CHECK(cached.kernel.write({create, 0, 0}, uuid.substr(0, 6), 4090) == 6);
+  CHECK(cached.kernel.write({create, 0, 0}, uuid.substr(6), 4096) == uuid.size() - 6);
+  CHECK(cached.core.device_count() == 1);
+  SECTION("what does not follow it is on its own") {
+    CHECK(cached.kernel.write({create, 0, 0}, uuid_of(2).substr(0, 6), 4090) == 6);
+    CHECK(cached.kernel.write({create, 0, 0}, uuid_of(2).substr(6), 8192) == fail(EINVAL));
+    CHECK(cached.kernel.write({create, 0, 0}, uuid_of(2).substr(6), 4096) == fail(EINVAL));
+  }
+  SECTION("what ends elsewhere is refused") {
+    CHECK(cached.kernel.write({create, 0, 0}, "abc", 4090) == fail(EINVAL));
+    CHECK(cached.kernel.write({create, 0, 0}, uuid_of(1), 8192 - uuid.size()) == fail(EEXIST));
+  }
+}
+
 TEST_CASE("cached: what is gone is neither read nor written") {
   Cached cached;
   REQUIRE(cached.write(uuid_of(1), kSlowCreate));
