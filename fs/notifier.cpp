@@ -59,18 +59,16 @@ void Notifier::add(Job job) {
 
 void Notifier::answer_after(Reply reply, int error, std::size_t written) {
   Answer answer{std::move(reply), error, written};
-  bool at_once = false;
   {
     const std::lock_guard lock(mutex_);
     add_outdated_texts();
-    at_once = !busy_ && jobs_.empty();
-    if (!at_once) jobs_.emplace_back(std::move(answer));
+    if (busy_ || !jobs_.empty()) {
+      jobs_.emplace_back(std::move(answer));
+      wake_.notify_one();
+      return;
+    }
   }
-  if (at_once) {
-    answer.give();
-  } else {
-    wake_.notify_one();
-  }
+  answer.give();
 }
 
 // With a limit: the one who asks may hold what a rmdir waits for, during which the kernel keeps us from
