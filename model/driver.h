@@ -46,8 +46,8 @@ struct DriverInfo {
   bool counts_itself = false;  // it has a get_available of its own; otherwise the core counts per parent
   unsigned max_instances = 0;  // from which the core counts
   int full_errno = ENOSPC;  // what the driver answers on ages on which the core does not, and it does instead
-  bool waits = true;    // may any of its functions take long? False costs less, but who waits all the same
-                        // holds up everybody
+  bool waits = true;    // may any of its functions take long, or show another text though nobody has written?
+                        // False costs less, but who waits all the same holds up everybody
   bool traces = false;  // each probe and remove has its lines in the log
   std::vector<AttributeGroup> groups;
   // Files on its parents while they are registered, on ages that have such; of HostDevice::kParentGroups. For
