@@ -51,7 +51,8 @@ class Workers::Worker final : public model::WaitListener {
 
   void work();
   void before_wait() noexcept override {
-    if (leads_) leads_ = !workers_.hand_over_lead();
+    if (leads_) workers_.hand_over_lead();
+    leads_ = false;
   }
 
  private:
@@ -112,8 +113,8 @@ void Workers::wait_for_the_end() {
 }
 
 // With mutex_ held.
-bool Workers::start_one() noexcept {
-  if (threads_.size() >= most_) return false;
+void Workers::start_one() noexcept {
+  if (threads_.size() >= most_) return;
   const auto at = threads_.emplace(threads_.end());
   try {
     *at = std::thread([this, at] {
@@ -123,9 +124,7 @@ bool Workers::start_one() noexcept {
   } catch (const std::system_error&) {
     // No more threads: the ones there are go on, and requests wait their turn.
     threads_.erase(at);
-    return false;
   }
-  return true;
 }
 
 bool Workers::take_lead() {
@@ -139,12 +138,12 @@ bool Workers::take_lead() {
   return true;
 }
 
-bool Workers::hand_over_lead() noexcept {
+// Where there is no follower and can be none, whoever has done its work first takes it.
+void Workers::hand_over_lead() noexcept {
   const std::lock_guard lock(mutex_);
-  if (followers_ == 0 && !start_one()) return false;
+  if (followers_ == 0) start_one();
   has_leader_ = false;
   lead_is_free_.notify_one();
-  return true;
 }
 
 void Workers::retire(Threads::iterator self) {

@@ -45,9 +45,8 @@ class Workers {
 
   // False: there is no lead for this thread any more.
   bool take_lead();
-  // False: there is nobody to have it, and the requests behind this one must wait.
-  bool hand_over_lead() noexcept;
-  bool start_one() noexcept;
+  void hand_over_lead() noexcept;
+  void start_one() noexcept;
   void retire(Threads::iterator self);
   void join_done();
   void wait_for_the_end();

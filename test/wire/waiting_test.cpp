@@ -164,3 +164,24 @@ TEST_CASE("a bus's driver that takes its time holds up nobody") {
   core.remove_host_device(*device);
   core.remove_bus_driver(*driver);
 }
+
+TEST_CASE("the lead of one who waits goes to whoever is free first") {
+  model::Core core;
+  const SlowParent parent = load_slow(core);
+  SlowDriver& driver = *parent.driver;
+  KernelSide kernel{core, {.most_workers = 2}};
+  REQUIRE(kernel.echo(uuid_of(1), kSlowCreate));
+  const auto create_file = open_or_fail(kernel, kSlowCreate, O_WRONLY);
+  const auto remove_file = open_or_fail(kernel, kDevice + "/remove", O_WRONLY);
+  driver.probes.close();
+  driver.removes.close();
+  const auto create = kernel.start_write(create_file, uuid_of(2));
+  REQUIRE(driver.probes.wait_for(1));
+  const auto remove = kernel.start_write(remove_file, "1");
+  REQUIRE(driver.removes.wait_for(1));
+  driver.probes.open();
+  CHECK(kernel.wait(create).error == 0);
+  CHECK(others_go_on(kernel));
+  driver.removes.open();
+  CHECK(kernel.wait(remove).error == 0);
+}
