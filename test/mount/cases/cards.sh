@@ -95,7 +95,6 @@ user_example_rack() {
   example rack 100 rack00 rack99
 }
 user_example_s390x() {
-  "$MDEVFS" backends | grep -q '^vfio_ccw ' || skip "there is no backend vfio_ccw"
   example s390x 3 matrix 0.0.0010
 }
 user_every_example_has_a_test() {
