@@ -3,49 +3,15 @@
 // A driver for tests whose probe and remove stand still until the test lets them go on, and fail as it says.
 #pragma once
 
-#include <condition_variable>
+#include <atomic>
 #include <map>
-#include <mutex>
 #include <string>
 
 #include "backends/sample.h"
 #include "model/core.h"
+#include "turnstile.h"
 
 namespace mdevfs::test {
-
-// Where somebody waits until somebody else opens it. Thread-safety: all functions from any thread.
-class Latch {
- public:
-  void hold() {
-    const std::lock_guard lock(mutex_);
-    held_ = true;
-  }
-  void open() {
-    {
-      const std::lock_guard lock(mutex_);
-      held_ = false;
-    }
-    changed_.notify_all();
-  }
-  void pass() {
-    std::unique_lock lock(mutex_);
-    ++waiting_;
-    changed_.notify_all();
-    changed_.wait(lock, [this] { return !held_; });
-    --waiting_;
-  }
-  // Until this many are standing at the held latch.
-  void wait_for(int count) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return waiting_ >= count; });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool held_ = false;
-  int waiting_ = 0;
-};
 
 inline model::DriverInfo probe_driver_info(unsigned max_instances, bool uses_vfio) {
   return {.name = "slow",
@@ -76,8 +42,8 @@ class ProbeDriver final : public model::Driver {
     at_remove.pass();
   }
 
-  Latch at_probe;
-  Latch at_remove;
+  Turnstile at_probe;
+  Turnstile at_remove;
   std::atomic<int> probe_errno{0};
   std::atomic<int> probes{0};
   std::atomic<int> removes{0};

@@ -137,20 +137,20 @@ TEST_CASE("driver_call: what is seen while the driver is asked, and told", "[age
       for (const auto& name : sorted) text += (text.empty() ? "" : " ") + name;
       return text;
     };
-    bench.driver->at_probe.hold();
+    bench.driver->at_probe.close();
     int created = -1;
     std::thread creator([&] { created = bench.create(uuid(1)); });
-    bench.driver->at_probe.wait_for(1);
+    REQUIRE(bench.driver->at_probe.wait_for(1));
     CHECK(sorted_names() == at_create);
     CHECK(bench.heard() == heard_then);
     bench.driver->at_probe.open();
     creator.join();
     CHECK(created == 0);
     CHECK(bench.heard() == heard_of_create);
-    bench.driver->at_remove.hold();
+    bench.driver->at_remove.close();
     int removed = -1;
     std::thread remover([&] { removed = bench.remove(uuid(1)); });
-    bench.driver->at_remove.wait_for(1);
+    REQUIRE(bench.driver->at_remove.wait_for(1));
     CHECK(sorted_names() == at_remove);
     CHECK(bench.heard() == heard_of_remove);
     bench.driver->at_remove.open();
@@ -183,9 +183,9 @@ TEST_CASE("remove_with_device: a remove while the device is being created", "[ag
   for (const KernelVersion kernel : {KernelVersion{5, 18}, KernelVersion{5, 19}}) {
     CAPTURE(to_string(kernel));
     Aged bench(kernel);
-    bench.driver->at_probe.hold();
+    bench.driver->at_probe.close();
     std::thread creator([&] { bench.create(uuid(1)); });
-    bench.driver->at_probe.wait_for(1);
+    REQUIRE(bench.driver->at_probe.wait_for(1));
     CHECK(bench.remove(uuid(1)) == (kernel == KernelVersion{5, 18} ? ENOENT : EAGAIN));
     bench.driver->at_probe.open();
     creator.join();
@@ -261,9 +261,9 @@ TEST_CASE("one_at_a_time, sysfs_finds_duplicates, transition_errno", "[age]") {
     CHECK((bench.last_line() == "<4> (stack trace)") == old);
 
     const auto held = bench.find(bench.path(1) + "/remove");
-    bench.driver->at_remove.hold();
+    bench.driver->at_remove.close();
     std::thread remover([&] { CHECK(bench.store(held, "1") == 0); });
-    bench.driver->at_remove.wait_for(1);
+    REQUIRE(bench.driver->at_remove.wait_for(1));
     CHECK(bench.core.remove(static_cast<model::Device&>(*held.object)).error().value ==
           (old ? ENODEV : EAGAIN));
     // Of another parent all goes on.
@@ -462,9 +462,9 @@ TEST_CASE("uevents of parents, of binding, and those asked for", "[age]") {
 TEST_CASE("uevent_waits: reading uevent while a device is being bound", "[age]") {
   for (const KernelVersion kernel : {KernelVersion{6, 1}, KernelVersion{6, 12}}) {
     Aged bench(kernel);
-    bench.driver->at_probe.hold();
+    bench.driver->at_probe.close();
     std::thread creator([&] { bench.create(uuid(1)); });
-    bench.driver->at_probe.wait_for(1);
+    REQUIRE(bench.driver->at_probe.wait_for(1));
     std::atomic<bool> read = false;
     std::thread reader([&] {
       CHECK(bench.show(bench.path(1) + "/uevent") == "DRIVER=slow\n");

@@ -5,25 +5,10 @@
 
 #include "catch.h"
 #include "probe_driver.h"
+#include "slow_bus_driver.h"
 
 using namespace mdevfs;
 using namespace mdevfs::test;
-
-namespace {
-
-// Takes every device; its remove stands still until the test lets it go on. Thread-safety: as BusDriver.
-class SlowBusDriver final : public model::BusDriver {
- public:
-  SlowBusDriver(model::Core& owner, std::shared_ptr<model::Bus> its_bus)
-      : BusDriver(owner, std::move(its_bus), nullptr, "slow") {}
-  bool matches(const model::HostDevice&) const override { return true; }
-  model::Result<void> probe(model::HostDevice&) override { return {}; }
-  void remove(model::HostDevice&) noexcept override { at_remove.pass(); }
-
-  Latch at_remove;
-};
-
-}  // namespace
 
 TEST_CASE("a driver that is going takes no more devices, and its bus can go after it") {
   Machine machine;
@@ -37,14 +22,14 @@ TEST_CASE("a driver that is going takes no more devices, and its bus can go afte
   };
   const auto bound = add("bound", true);
   const auto loose = add("loose", false);
-  driver->at_remove.hold();
+  driver->removes.close();
   std::thread remover([&] { machine.core.remove_bus_driver(*driver); });
-  driver->at_remove.wait_for(1);
+  REQUIRE(driver->removes.wait_for(1));
   CHECK(machine.exists("bus/toy/drivers/slow/bound"));
   CHECK_FALSE(machine.exists("bus/toy/drivers/slow/bind"));
   CHECK(machine.store("bus/toy/drivers_probe", "loose") == 0);
   CHECK(loose->driver() == nullptr);
-  driver->at_remove.open();
+  driver->removes.open();
   remover.join();
   CHECK_FALSE(machine.exists("bus/toy/drivers/slow"));
   CHECK(bound->driver() == nullptr);

@@ -13,10 +13,10 @@ TEST_CASE("unregistering waits for a create, and lets nobody else begin") {
   Bench bench;
   REQUIRE(bench.create(uuid(1)) == 0);
   const auto create_file = bench.find(Bench::kParent + "/mdev_supported_types/slow-a/create");
-  bench.driver->at_probe.hold();
+  bench.driver->at_probe.close();
   int created = -1;
   std::thread creator([&] { created = bench.create(uuid(2)); });
-  bench.driver->at_probe.wait_for(1);
+  REQUIRE(bench.driver->at_probe.wait_for(1));
   std::thread unregister([&] { bench.core.unregister_parent(*bench.parent); });
   while (bench.parent->unreg_sem.try_down_read())
     bench.parent->unreg_sem.up_read();  // until it has begun to wait
@@ -41,9 +41,9 @@ TEST_CASE("unregistering waits for a create, and lets nobody else begin") {
 TEST_CASE("while devices go, the types are there and those not reached yet are whole") {
   Bench bench;
   for (unsigned n = 1; n <= 3; ++n) REQUIRE(bench.create(uuid(n)) == 0);
-  bench.driver->at_remove.hold();
+  bench.driver->at_remove.close();
   std::thread unregister([&] { bench.core.unregister_parent(*bench.parent); });
-  bench.driver->at_remove.wait_for(1);
+  REQUIRE(bench.driver->at_remove.wait_for(1));
   CHECK(bench.names(Bench::kParent + "/" + uuid(1)).empty());  // in the order of their creation
   CHECK(bench.exists(Bench::kParent + "/" + uuid(2) + "/mdev_type"));
   CHECK_FALSE(bench.exists("class/mdev_bus/slow"));

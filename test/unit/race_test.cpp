@@ -38,9 +38,9 @@ const std::string kDevice = Bench::kParent + "/" + uuid(1);
 
 TEST_CASE("while a probe runs, the device is there without its type links") {
   Bench bench(3, true);
-  bench.driver->at_probe.hold();
+  bench.driver->at_probe.close();
   Call create([&] { return bench.create(uuid(1)); });
-  bench.driver->at_probe.wait_for(1);
+  REQUIRE(bench.driver->at_probe.wait_for(1));
   CHECK(bench.names(kDevice) == "uevent power driver subsystem remove");
   CHECK(bench.exists("bus/mdev/devices/" + uuid(1)));
   CHECK(bench.exists("bus/mdev/drivers/slow/" + uuid(1)));
@@ -55,9 +55,9 @@ TEST_CASE("while a probe runs, the device is there without its type links") {
 
 TEST_CASE("a remove during the probe is refused and takes its file away for good") {
   Bench bench;
-  bench.driver->at_probe.hold();
+  bench.driver->at_probe.close();
   Call create([&] { return bench.create(uuid(1)); });
-  bench.driver->at_probe.wait_for(1);
+  REQUIRE(bench.driver->at_probe.wait_for(1));
   const auto held = bench.find(kDevice + "/remove");
   CHECK(bench.store(kDevice + "/remove", "0") == 0);
   CHECK(bench.store(kDevice + "/remove", "1") == EAGAIN);
@@ -76,9 +76,9 @@ TEST_CASE("while the driver's remove runs, the directory is there and empty, and
   REQUIRE(bench.create(uuid(1)) == 0);
   const auto held = bench.find(kDevice + "/remove");
   const auto uevent = bench.find(kDevice + "/uevent");
-  bench.driver->at_remove.hold();
+  bench.driver->at_remove.close();
   Call remove([&] { return bench.remove(uuid(1)); });
-  bench.driver->at_remove.wait_for(1);
+  REQUIRE(bench.driver->at_remove.wait_for(1));
   CHECK(bench.exists(kDevice));
   CHECK(bench.names(kDevice).empty());
   CHECK(bench.core.tree().stat(bench.find(kDevice)).nlink == 2);
@@ -95,9 +95,9 @@ TEST_CASE("while the driver's remove runs, the directory is there and empty, and
 
 TEST_CASE("an unbind during the probe waits for it and then undoes it") {
   Bench bench;
-  bench.driver->at_probe.hold();
+  bench.driver->at_probe.close();
   Call create([&] { return bench.create(uuid(1)); });
-  bench.driver->at_probe.wait_for(1);
+  REQUIRE(bench.driver->at_probe.wait_for(1));
   Call unbind([&] { return bench.store("bus/mdev/drivers/slow/unbind", uuid(1)); });
   CHECK(bench.store("bus/mdev/drivers/slow/bind", uuid(1)) == ENODEV);
   CHECK(bench.store("bus/mdev/drivers_probe", uuid(1)) == 0);
@@ -111,9 +111,9 @@ TEST_CASE("an unbind during the probe waits for it and then undoes it") {
 TEST_CASE("a remove during a slow unbind waits for it, with part of the device shown") {
   Bench bench;
   REQUIRE(bench.create(uuid(1)) == 0);
-  bench.driver->at_remove.hold();
+  bench.driver->at_remove.close();
   Call unbind([&] { return bench.store("bus/mdev/drivers/slow/unbind", uuid(1)); });
-  bench.driver->at_remove.wait_for(1);
+  REQUIRE(bench.driver->at_remove.wait_for(1));
   CHECK(bench.names(kDevice) == "uevent power mdev_type subsystem remove");
   CHECK(bench.names("bus/mdev/drivers/slow") == "uevent bind unbind module");
   Call remove([&] { return bench.remove(uuid(1)); });
@@ -129,16 +129,16 @@ TEST_CASE("a remove during a slow unbind waits for it, with part of the device s
 
 TEST_CASE("creates run side by side, and of many of one UUID one wins") {
   Bench bench(100);
-  bench.driver->at_probe.hold();
+  bench.driver->at_probe.close();
   std::vector<std::unique_ptr<Call>> creates;
   for (unsigned n = 0; n < 8; ++n) {
     creates.push_back(std::make_unique<Call>([&bench, n] { return bench.create(uuid(n)); }));
   }
-  bench.driver->at_probe.wait_for(8);
+  REQUIRE(bench.driver->at_probe.wait_for(8));
   std::vector<std::unique_ptr<Call>> rivals;
   for (int n = 0; n < 8; ++n)
     rivals.push_back(std::make_unique<Call>([&] { return bench.create(uuid(99)); }));
-  bench.driver->at_probe.wait_for(9);
+  REQUIRE(bench.driver->at_probe.wait_for(9));
   bench.driver->at_probe.open();
   for (auto& create : creates) CHECK(create->result() == 0);
   std::vector<int> results;

@@ -80,16 +80,16 @@ TEST_CASE("a failing probe is an add and a remove, a refused create is nothing")
 TEST_CASE("the add is sent before the driver's probe, the remove after its remove") {
   Bench bench;
   UeventLines hearer(bench.core);
-  bench.driver->at_probe.hold();
+  bench.driver->at_probe.close();
   std::thread creator([&] { CHECK(bench.create(uuid(1)) == 0); });
-  bench.driver->at_probe.wait_for(1);
+  REQUIRE(bench.driver->at_probe.wait_for(1));
   CHECK(hearer.take() == Lines{"add@" + kV + "/" + uuid(1) + " mdev"});
   bench.driver->at_probe.open();
   creator.join();
   hearer.take();
-  bench.driver->at_remove.hold();
+  bench.driver->at_remove.close();
   std::thread remover([&] { CHECK(bench.remove(uuid(1)) == 0); });
-  bench.driver->at_remove.wait_for(1);
+  REQUIRE(bench.driver->at_remove.wait_for(1));
   CHECK(hearer.take().empty());
   bench.driver->at_remove.open();
   remover.join();

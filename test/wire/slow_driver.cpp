@@ -27,30 +27,6 @@ model::Result<void> store_number(model::Device& device, std::string_view) {
 
 }  // namespace
 
-void Turnstile::close() {
-  const std::lock_guard lock(mutex_);
-  closed_ = true;
-}
-
-void Turnstile::open() {
-  const std::lock_guard lock(mutex_);
-  closed_ = false;
-  changed_.notify_all();
-}
-
-void Turnstile::pass() {
-  std::unique_lock lock(mutex_);
-  ++waiting_;
-  changed_.notify_all();
-  changed_.wait(lock, [this] { return !closed_; });
-  --waiting_;
-}
-
-bool Turnstile::wait_for(unsigned waiting) {
-  std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, std::chrono::minutes(1), [&] { return waiting_ >= waiting; });
-}
-
 SlowDriver::SlowDriver(model::Core& owner, std::shared_ptr<model::Module> owner_module, std::string name,
                        unsigned max_instances)
     : Driver(owner, std::move(owner_module),

@@ -5,30 +5,13 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "model/core.h"
+#include "test/turnstile.h"
 
 namespace mdevfs::test {
-
-// Lets through whoever comes, or holds them. Thread-safety: all functions from any thread.
-class Turnstile {
- public:
-  void close();
-  void open();
-  void pass();
-  // Waits until so many stand before it; false: they have not come within a minute.
-  [[nodiscard]] bool wait_for(unsigned waiting);
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  unsigned waiting_ = 0;
-  bool closed_ = false;
-};
 
 // Thread-safety: as Driver; the public members from any thread.
 class SlowDriver final : public model::Driver {

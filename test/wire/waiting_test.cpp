@@ -7,27 +7,12 @@
 #include "catch.h"
 #include "kernel_side.h"
 #include "slow_driver.h"
+#include "test/slow_bus_driver.h"
 
 using namespace mdevfs;
 using namespace mdevfs::test;
 
 namespace {
-
-// Probes and removes of its devices can be held. Thread-safety: as BusDriver.
-class SlowBusDriver final : public model::BusDriver {
- public:
-  SlowBusDriver(model::Core& owner, std::shared_ptr<model::Bus> its_bus)
-      : BusDriver(owner, std::move(its_bus), nullptr, "slow") {}
-  bool matches(const model::HostDevice&) const override { return true; }
-  model::Result<void> probe(model::HostDevice&) override {
-    probes.pass();
-    return {};
-  }
-  void remove(model::HostDevice&) noexcept override { removes.pass(); }
-
-  Turnstile probes;
-  Turnstile removes;
-};
 
 Descriptor open_or_fail(KernelSide& kernel, std::string_view path, std::uint32_t flags) {
   const auto file = kernel.open(kernel.walk(path), flags);
