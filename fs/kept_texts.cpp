@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kept_texts.h"
 
+#include <algorithm>
+
 #include "alias.h"
 #include "model/waiting.h"
 

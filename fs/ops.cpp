@@ -64,6 +64,17 @@ HeldNode resolve(const Context& context, fuse_ino_t inode) {
   return context.core.tree().resolve(without_alias(inode));
 }
 
+// kernfs_fop_open with KERNFS_ROOT_EXTRA_OPEN_PERM_CHECK: the superuser too needs a bit of the mode,
+// anybody's. (default_permissions lets root through.) O_DIRECT is refused because sysfs files have no such
+// way.
+int refuse_open(const model::Stat& stat, int flags) {
+  if (stat.kind != Kind::file) return EINVAL;  // the kernel opens no other
+  const int access = flags & O_ACCMODE;
+  if ((access == O_RDONLY || access == O_RDWR) && (stat.mode & 0444) == 0) return EACCES;
+  if ((access == O_WRONLY || access == O_RDWR) && (stat.mode & 0222) == 0) return EACCES;
+  return (flags & O_DIRECT) != 0 ? EINVAL : 0;
+}
+
 // --- texts that the kernel keeps (kept_texts.h)
 
 KeptTexts::Scope scope_of(const HeldNode& node) {
@@ -76,8 +87,6 @@ off_t unread_size(const model::Entry& entry) {
   constexpr off_t kLong = off_t{1} << 20U;
   return entry.grows || entry.size == 0 ? kLong : static_cast<off_t>(entry.size);
 }
-
-int refuse_open(const model::Stat& stat, int flags);
 
 model::Result<std::string> render_text(const Context& context, const HeldNode& node) {
   auto& tree = context.core.tree();
@@ -112,7 +121,7 @@ void lookup(Context& context, Reply reply, fuse_ino_t parent, const char* name) 
   entry.attr = render(context, *found, entry.ino);
   if (is_kept) {
     entry.ino = with_new_alias(entry.ino);
-    context.kept_texts->restart(entry.ino);
+    context.kept_texts->restart(entry.ino);  // aliases come round
     if (scope_of(*found) == KeptTexts::Scope::all_opens) entry.attr_timeout = entry.entry_timeout = kForEver;
   } else if (found->entry->waits != nullptr && found->entry->waits(*found->object)) {
     // The kernel holds an inode's lock over a write and takes it for O_TRUNC (a shell's `>`), so with one
@@ -214,17 +223,6 @@ void fsyncdir(Context&, Reply reply, fuse_ino_t, int, fuse_file_info*) {
 }
 
 // --- files
-
-// kernfs_fop_open with KERNFS_ROOT_EXTRA_OPEN_PERM_CHECK: the superuser too needs a bit of the mode,
-// anybody's. (default_permissions lets root through.) O_DIRECT is refused because sysfs files have no such
-// way.
-int refuse_open(const model::Stat& stat, int flags) {
-  if (stat.kind != Kind::file) return EINVAL;  // the kernel opens no other
-  const int access = flags & O_ACCMODE;
-  if ((access == O_RDONLY || access == O_RDWR) && (stat.mode & 0444) == 0) return EACCES;
-  if ((access == O_WRONLY || access == O_RDWR) && (stat.mode & 0222) == 0) return EACCES;
-  return (flags & O_DIRECT) != 0 ? EINVAL : 0;
-}
 
 void open(Context& context, Reply reply, fuse_ino_t inode, fuse_file_info* file) {
   if (context.kept_texts != nullptr) return reply.error(ENOSYS);  // the kernel will not ask again

@@ -29,9 +29,9 @@ BindingFiles::BindingFiles(Core& owner, std::shared_ptr<HostDevice> its_device,
                            std::span<const HostAttribute> attributes)
     : Object(owner), device(std::move(its_device)), attributes_(attributes) {
   for (const HostAttribute& attribute : attributes_) {
-    Entry entry = file(attribute.name, attribute.mode, kSelf, Slot::none, show_attribute, store_attribute);
+    Entry entry = file(attribute.name, attribute.mode, kSelf, Slot::none, show_attribute,
+                       attribute.store != nullptr ? store_attribute : nullptr);
     entry.size = attribute.size;
-    if (attribute.store == nullptr) entry.store = nullptr;
     entry.changes_alone = true;
     entry.place = [](Object& o) { return Node{files_of(o).device.get(), Slot::host_device_directory}; };
     add_extra(extra_, std::move(entry));

@@ -40,10 +40,6 @@ Result<void> store_attribute(Object& object, Slot slot, std::string_view text) {
   return {};
 }
 
-bool is_written(const DeviceAttribute& attribute) {
-  return attribute.text && (attribute.mode & 0222) != 0;
-}
-
 }  // namespace
 
 Driver::Driver(Core& owner, std::shared_ptr<Module> owner_module, DriverInfo driver_info)
@@ -57,9 +53,8 @@ Driver::Driver(Core& owner, std::shared_ptr<Module> owner_module, DriverInfo dri
                         ? Slot::device_directory
                         : add(directory(group.name, Device::kGroups, Slot::device_directory), nullptr);
     for (const DeviceAttribute& attribute : group.attributes) {
-      Entry entry =
-          file(attribute.name, attribute.mode, Device::kGroups, in, show_attribute, store_attribute);
-      if (attribute.store == nullptr && !is_written(attribute)) entry.store = nullptr;
+      Entry entry = file(attribute.name, attribute.mode, Device::kGroups, in, show_attribute,
+                         has_store(attribute) ? store_attribute : nullptr);
       entry.changes_alone = attribute.show != nullptr && info.waits;
       add(std::move(entry), &attribute);
     }

@@ -128,10 +128,9 @@ Slot HostDevice::add_attribute(HostAttribute attribute) {
   const Slot in = group_directory(attribute);
   kept_attributes_.push_back(std::move(attribute));
   const HostAttribute& kept = kept_attributes_.back();
-  Entry entry = file(kept.name, kept.mode, kept.part, in, show_attribute, store_attribute);
+  Entry entry =
+      file(kept.name, kept.mode, kept.part, in, show_attribute, has_store(kept) ? store_attribute : nullptr);
   entry.size = kept.size;
-  const bool is_written = kept.text && (kept.mode & 0222) != 0;
-  if (kept.store == nullptr && !is_written) entry.store = nullptr;
   entry.changes_alone = kept.show != nullptr;
   if (kept.waits) entry.waits = [](Object&) { return true; };
   attributes_.push_back(&kept);

@@ -60,6 +60,13 @@ inline Entry link_elsewhere(Part part, Node (*place)(Object&), Node (*target)(Ob
           .target = target};
 }
 
+// Has a driver's attribute a store: its own, or the one that keeps a text? Of a text that is only read there
+// is none, whatever its mode becomes.
+template <typename Attribute>
+bool has_store(const Attribute& attribute) {
+  return attribute.store != nullptr || (attribute.text && (attribute.mode & 0222) != 0);
+}
+
 inline Entry file(std::string name, mode_t mode, Part part, Slot in, decltype(Entry::show) show,
                   decltype(Entry::store) store = nullptr) {
   return {.kind = Kind::file,

@@ -135,7 +135,7 @@ void read_all_along(const Writes& writes, const Manner& manner, const std::strin
 
 using AllSeen = std::array<Seen, kManners.size()>;
 
-void churn(const std::string& mount, long places, AllSeen& seen) {
+void churn_on(const std::string& mount, long places, AllSeen& seen) {
   Writes writes(mount, places);
   std::atomic<bool> ending{false};
   std::vector<std::jthread> readers;
@@ -149,23 +149,25 @@ void churn(const std::string& mount, long places, AllSeen& seen) {
   ending = true;
 }
 
-MountedDaemon cached_mdpy(const std::string& places) {
-  return {{.cached = true}, [places](model::Core& core) -> MountedDaemon::Handler {
-            if (!backends::find("mdpy")->load(core, {"mdpy", {{"count", places}}})) _exit(1);
-            return [](char) {};
-          }};
+// False: there can be no mount here.
+bool churn(long places, AllSeen& seen) {
+  if (const auto why_not = MountedDaemon::impossible()) {
+    WARN("skipped: " << *why_not);
+    return false;
+  }
+  const MountedDaemon daemon({.cached = true}, [places](model::Core& core) -> MountedDaemon::Handler {
+    if (!backends::find("mdpy")->load(core, {"mdpy", {{"count", std::to_string(places)}}})) _exit(1);
+    return [](char) {};
+  });
+  churn_on(daemon.path(), places, seen);
+  return true;
 }
 
 }  // namespace
 
 TEST_CASE("mount: cached: nobody reads a count older than the last write") {
-  if (const auto why_not = MountedDaemon::impossible()) {
-    WARN("skipped: " << *why_not);
-    return;
-  }
-  const auto daemon = cached_mdpy("50");
   AllSeen seen;
-  churn(daemon.path(), 50, seen);
+  if (!churn(50, seen)) return;
   for (std::size_t i = 0; i < seen.size(); ++i) {
     INFO(kManners[i].name << ", " << seen[i].reads << " reads");
     CHECK(seen[i].reads > 0);
@@ -176,13 +178,8 @@ TEST_CASE("mount: cached: nobody reads a count older than the last write") {
 
 // A text in parts may be of two moments, and one that has become longer may lack its end (mdevfs(1)).
 TEST_CASE("mount: cached: nor one that is longer or shorter") {
-  if (const auto why_not = MountedDaemon::impossible()) {
-    WARN("skipped: " << *why_not);
-    return;
-  }
-  const auto daemon = cached_mdpy("101");
   AllSeen seen;
-  churn(daemon.path(), 101, seen);
+  if (!churn(101, seen)) return;
   for (std::size_t i = 0; i < seen.size(); ++i) {
     INFO(kManners[i].name << ", " << seen[i].reads << " reads");
     CHECK(seen[i].reads > 0);
