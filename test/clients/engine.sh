@@ -135,5 +135,3 @@ build() {
   lists_types "$(tail -n 20 "$WORK/engine/log")"
 }
 check "Containerfile: it builds, and README's lines are all that it takes" build
-
-end_checks

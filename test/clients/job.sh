@@ -22,5 +22,3 @@ job_that_fails() {
   expect_equal "Error: Parent 0000:65:00.0 does not support mdev type nvidia-1" "$err"
 }
 check "a job that fails" job_that_fails
-
-end_checks

@@ -9,8 +9,8 @@
 #   needs mdevctl jq             or it is skipped
 #   check "a title" a_function
 #
-# Its end is `end_checks`, whose status says whether all checks passed. $WHO is who runs it. By hand, with checks whose
-# title has TEXT in it: test/mount/runner build/release/cli/mdevfs root test/clients/mdevctl.sh TEXT
+# Its status says whether all checks passed, wherever it ends. $WHO is who runs it. By hand, with checks whose title has
+# TEXT in it: test/mount/runner build/release/cli/mdevfs root test/clients/mdevctl.sh TEXT
 # shellcheck source=test/mount/lib.sh
 . "${BASH_SOURCE%/*}/../mount/lib.sh"
 cd "$WORK" || exit 1
@@ -71,7 +71,9 @@ mtty_types='mtty
     Name: Dual port serial'
 
 end_checks() {
+  local status=$?
+  [ $status != 77 ] || exit 77
   echo "$WHO: $passed checks passed, $failed failed"
-  [ $failed = 0 ] && [ $passed != 0 ]
-  exit
+  [ $status = 0 ] && [ $failed = 0 ] && [ $passed != 0 ] || exit 1
 }
+trap end_checks EXIT

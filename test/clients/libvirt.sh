@@ -77,6 +77,7 @@ destroys() {
   expect_equal "Destroyed node device '$name'" "$(virsh nodedev-destroy "$name")"
   expect_equal "" "$(in_sysfs)"
   eventually expect_all_listed ""
+  eventually told_last "$name: Deleted"  # it tells of it when it has also run mdevctl, and of what is defined meanwhile before
 }
 
 state() { virsh nodedev-info "$name" | awk '/^(Active|Persistent|Autostart)/ {printf "%s%s", separator, $2; separator = " "}'; }
@@ -134,8 +135,9 @@ hears_undefined() {
   virsh nodedev-define "$WORK/device.xml" > /dev/null
   virsh nodedev-undefine "$(device_name $other)" > /dev/null
   eventually expect_all_listed ""
-  [[ $(tail -n 1 "$WORK/heard") == *": Undefined" ]]  # perhaps all that it has heard yet
+  told_last ": Undefined"  # perhaps all that it has heard yet
 }
+told_last() { [[ $(tail -n 1 "$WORK/heard") == *"$1" ]]; }
 
 heard() { sed 's/.*node device //' "$WORK/heard"; }
 has_heard() { [ "$(heard | grep -c "$1")" = "$2" ]; }  # has_heard TEXT TIMES
@@ -361,7 +363,7 @@ if [ -n "${MACHINE:-}" ]; then
   checks_of_all_machines
   ! declare -F "also_$MACHINE" > /dev/null || "also_$MACHINE"
   kill $listener
-  end_checks
+  exit
 fi
 
 # machine NAME PARENTS ADDRESS TYPE OPTION...

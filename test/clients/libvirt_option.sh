@@ -95,5 +95,3 @@ libvirtd_is_killed() {
   expect_equal 1 "$(wc -l < err)"
 }
 check "libvirtd is killed, and the command goes on" libvirtd_is_killed
-
-end_checks

@@ -489,5 +489,3 @@ Error: No available instances of vfio_ccw-io on 0.0.0000
     ' --backend vfio_ccw
 }
 check "a subchannel has one device" channel
-
-end_checks

@@ -30,4 +30,3 @@ printf '[parents."0000:41:00.0"]\nbackend = "nvidia"\ncard = "A16"\nnumvfs = 4\n
 machine i915 --config "$examples/laptop.toml" -- 0000:00:02.0=i915-GVTg_V5_8
 machine nvidia --config "$examples/server-t4.toml" -- 0000:65:00.0=nvidia-222 0000:af:00.0=nvidia-231
 machine sriov --config virtual.toml -- 0000:41:00.4=nvidia-712 0000:41:00.5=nvidia-712
-end_checks

@@ -174,5 +174,3 @@ No room' '
     for device in $devices/*; do [ -e "$device" ] && echo "left: $device"; done; :' --backend mtty
 }
 check "all that are available, and all removed by a glob" loops
-
-end_checks

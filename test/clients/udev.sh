@@ -202,5 +202,3 @@ in_a_chroot() {
   remove_chroot
 }
 check "in a chroot" in_a_chroot
-
-end_checks
