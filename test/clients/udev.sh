@@ -36,6 +36,7 @@ check "it is ready before the command, and knows what there is" is_ready
 
 # What the monitor prints, without the times: of the kernel, and of udevd.
 monitored='
+  : > heard  # at once: the one in the background may yet find what the check before it heard
   stdbuf -oL udevadm monitor > heard & monitor=$!
   until grep -q "^UDEV.* change .*/mtty/mtty " heard; do echo change > /sys/devices/virtual/mtty/mtty/uevent; sleep 0.05; done
   heard() { until grep -q "^UDEV.*$1" heard; do sleep 0.02; done; }
