@@ -44,7 +44,7 @@ daemon_dies_with_errors() {
     run_in_background "${udev[@]}" --backend mtty sh -c "${watching%exit 4}exit $status"
     kill -STOP $runner "$guard"
     kill -9 "$daemon"
-    eventually test -e created
+    eventually test -s created
     expect_equal "created 1" "$(cat created)"
     kill -CONT "$guard" $runner
     wait $runner
