@@ -92,7 +92,9 @@ void Bed::replace_any() {
 }
 
 void Bed::mark_all_seen(Device& device) {
-  for (auto slot = Slot::device_directory; slot < Slot::end; slot = slot + 1) device.mark_seen(slot);
+  const model::SharedLock lock(model::kernfs_rwsem);
+  for (auto slot = Slot::device_directory; slot < Slot::end; slot = slot + 1)
+    device.mark_seen(model::Schema::get().at(slot));
 }
 
 model::HeldNode Bed::parent_directory() {

@@ -151,7 +151,7 @@ void Channel::invalidate_entry(std::uint64_t directory, const std::string& name,
   notify(FUSE_NOTIFY_INVAL_ENTRY, &body, sizeof body, name);
 }
 
-void Channel::invalidate_entry(std::uint64_t directory, const std::string& name) const {
+void Channel::expire_entry(std::uint64_t directory, const std::string& name) const {
   invalidate_entry(directory, name, expires_ ? FUSE_EXPIRE_ONLY : 0);
 }
 

@@ -26,16 +26,16 @@ class Channel {
 
   // FUSE_NOTIFY_INVAL_ENTRY. Takes the parent directory's inode lock in the kernel, which a lookup in flight
   // there holds until it is answered: never call it from a worker.
-  void invalidate_entry(std::uint64_t directory, const std::string& name) const;
-  // The same for a name that stays: the next lookup finds another inode. (Where a name only expires, the
-  // kernel asks twice: to learn that the inode is another, and for a name to go with it.)
   void forget_entry(std::uint64_t directory, const std::string& name) const;
+  // The same, but the kernel asks for the name before it forgets it, and who stands in it keeps his path
+  // until then.
+  void expire_entry(std::uint64_t directory, const std::string& name) const;
   // FUSE_NOTIFY_INVAL_INODE, attributes only.
   void invalidate_attributes(std::uint64_t inode) const;
   // The same with the pages. Waits for whoever holds one: a READ or WRITE of that inode in flight.
   void invalidate_text(std::uint64_t inode) const;
 
-  // Has the kernel a way to have a name looked up again without forgetting who stands on it (6.2 and later)?
+  // Can the kernel do so (6.2 and later)? Otherwise it forgets.
   void set_expires(bool expires) { expires_ = expires; }
 
  private:

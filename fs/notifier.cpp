@@ -129,7 +129,12 @@ void Notifier::carry_out(const OutdatedTexts& texts) const {
 
 void Notifier::carry_out(model::Changes& changes) const {
   for (const auto& gone : changes.gone) {
-    if (!quiet_) channel_.invalidate_entry(gone.directory, gone.name);
+    if (quiet_) break;
+    if (gone.may_linger) {
+      channel_.expire_entry(gone.directory, gone.name);
+    } else {
+      channel_.forget_entry(gone.directory, gone.name);
+    }
   }
   std::ranges::sort(changes.attributes);
   const auto repeated = std::ranges::unique(changes.attributes);

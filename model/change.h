@@ -14,6 +14,9 @@ namespace mdevfs::model {
 struct GoneName {
   std::uint64_t directory = 0;  // inode number
   std::string name;
+  // Who stands in it, or has it open, may keep the old path until somebody asks for the name. False: nobody
+  // can, or must.
+  bool may_linger = false;
 };
 
 struct Changes {

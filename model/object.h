@@ -73,7 +73,9 @@ class Object : public std::enable_shared_from_this<Object> {
     }
     return extra_entry(slot);
   }
-  bool shows(Part part) const REQUIRES_SHARED(kernfs_rwsem) { return (shown_ >> part) & 1U; }
+  bool shows(Part part) const REQUIRES_SHARED(kernfs_rwsem) {
+    return ((shown_.load(std::memory_order_relaxed) >> part) & 1U) != 0;
+  }
   // The same of one entry, which not all ages have.
   bool shows(const Entry& entry) const REQUIRES_SHARED(kernfs_rwsem) {
     return shows(entry.part) && (entry.in_age == nullptr || has(entry));
@@ -81,9 +83,16 @@ class Object : public std::enable_shared_from_this<Object> {
   Gate& gate(Part part) { return gates_[part]; }
 
   // Has the kernel been told of this node? Only then can it hold a name or attributes that must be
-  // invalidated.
-  void mark_seen(Slot slot) noexcept { seen_.fetch_or(bit(slot), std::memory_order_relaxed); }
+  // invalidated. Has it asked again for one of that kind, though it had been told?
+  void mark_seen(const Entry& entry) noexcept REQUIRES_SHARED(kernfs_rwsem) {
+    const auto before = seen_.fetch_or(bit(entry.slot), std::memory_order_relaxed);
+    if ((before & bit(entry.slot)) != 0)
+      shown_.fetch_or(seen_again_bit(entry.kind), std::memory_order_relaxed);
+  }
   bool seen(Slot slot) const noexcept { return (seen_.load(std::memory_order_relaxed) & bit(slot)) != 0; }
+  bool seen_again(Kind kind) const noexcept REQUIRES_SHARED(kernfs_rwsem) {
+    return (shown_.load(std::memory_order_relaxed) & seen_again_bit(kind)) != 0;
+  }
 
   Extras& extras() REQUIRES(kernfs_rwsem);
   const Extras* extras_if_any() const REQUIRES_SHARED(kernfs_rwsem) { return extras_.get(); }
@@ -108,7 +117,12 @@ class Object : public std::enable_shared_from_this<Object> {
   std::unique_ptr<Extras> extras_ GUARDED_BY(kernfs_rwsem);
   std::atomic<std::uint64_t> seen_{0};
   std::array<Gate, kParts> gates_;
-  std::uint16_t shown_ GUARDED_BY(kernfs_rwsem) = 0;
+  // A bit a part, set and cleared with the lock held exclusively, and one a kind that is set by whoever
+  // shares it.
+  std::atomic<std::uint16_t> shown_ GUARDED_BY(kernfs_rwsem){0};
+  static constexpr std::uint16_t seen_again_bit(Kind kind) noexcept {
+    return static_cast<std::uint16_t>(1U << (kParts + static_cast<unsigned>(kind)));
+  }
 };
 
 // Files that keep what is written to them.

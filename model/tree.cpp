@@ -88,8 +88,9 @@ Result<HeldNode> Tree::lookup(const HeldNode& directory, std::string_view name) 
   const Node found = find_child({directory.object.get(), directory.slot}, name);
   if (found.object == nullptr) return fail(ENOENT);
   // Under the lock, so that whoever takes the node away afterwards knows that the kernel may hold its name.
-  found.object->mark_seen(found.slot);
-  return HeldNode{found.object->shared_from_this(), found.slot, &found.object->entry(found.slot)};
+  const Entry& entry = found.object->entry(found.slot);
+  found.object->mark_seen(entry);
+  return HeldNode{found.object->shared_from_this(), found.slot, &entry};
 }
 
 std::string Tree::name_of(Node node) {
@@ -418,7 +419,7 @@ void visit_part(Object& object, Part part, Visit visit) REQUIRES(kernfs_rwsem) {
 
 void Tree::appear_locked(Object& object, Part part, Changes& changes) {
   object.gate(part).open();
-  object.shown_ = static_cast<std::uint16_t>(object.shown_ | 1U << part);
+  object.shown_.fetch_or(static_cast<std::uint16_t>(1U << part), std::memory_order_relaxed);
   visit_part(object, part, [&](const Entry& entry) REQUIRES(kernfs_rwsem) {
     const Node node{&object, entry.slot};
     const Node directory = place_of(object, entry);
@@ -432,6 +433,15 @@ void Tree::appear_locked(Object& object, Part part, Changes& changes) {
   });
 }
 
+// A name may linger, as on sysfs, but not where the kernel has asked for it again: it does so for a name that
+// has expired, and without the lock of the directory. The answer, "as before", may reach whoever asked when
+// the node has gone and its name has expired once more, and the name would be valid for ever (seen on a
+// kernel 6.18). It may have expired while its node was there because another had borne it before, whose end
+// was told late.
+bool Tree::may_linger(Node node) {
+  return !node.object->seen_again(node.object->entry(node.slot).kind);
+}
+
 bool Tree::vanish_locked(Object& object, Part part, Changes& changes) {
   if (!object.shows(part)) return false;
   visit_part(object, part, [&](const Entry& entry) REQUIRES(kernfs_rwsem) {
@@ -443,10 +453,11 @@ bool Tree::vanish_locked(Object& object, Part part, Changes& changes) {
     }
     touch(directory);
     note_change_of(directory, changes);
-    if (object.seen(entry.slot)) changes.gone.push_back({inode_of(directory), name_of(node)});
+    if (object.seen(entry.slot))
+      changes.gone.push_back({inode_of(directory), name_of(node), may_linger(node)});
     if (entry.kind == Kind::directory || !age_.gone_has_links) note_change_of(node, changes);
   });
-  object.shown_ = static_cast<std::uint16_t>(object.shown_ & ~(1U << part));
+  object.shown_.fetch_and(static_cast<std::uint16_t>(~(1U << part)), std::memory_order_relaxed);
   object.gate(part).close();
   return true;
 }

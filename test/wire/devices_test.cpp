@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <latch>
+#include <map>
 #include <thread>
 
 #include "backends/backends.h"
@@ -230,6 +231,35 @@ TEST_CASE("what is gone is told at once, though the remove is answered later") {
   CHECK(kernel.wait(unique).error == 0);
   heard = kernel.heard();
   CHECK(told_gone(heard, place_of_answer(heard, unique), kernel.walk(kSlow), kUuid));
+}
+
+// The last invalidation of each name in a directory, by its flags.
+std::map<std::string, std::uint32_t> flags_of_gone(KernelSide& kernel, std::uint64_t directory) {
+  REQUIRE(kernel.echo("1", "bus/mdev/drivers_autoprobe"));  // answered behind what was published before
+  std::map<std::string, std::uint32_t> flags;
+  for (const Heard& h : kernel.heard())
+    if (h.code == FUSE_NOTIFY_INVAL_ENTRY && h.inode == directory) flags[h.name] = h.flags;
+  return flags;
+}
+
+TEST_CASE("a name that is gone lingers, unless the kernel has asked for it twice") {
+  Mtty mtty;
+  KernelSide kernel(mtty.core);
+  const auto parent = kernel.walk(kParent.substr(0, kParent.size() - 1));
+  const auto links = kernel.walk("bus/mdev/devices");
+  for (const unsigned n : {1U, 2U}) {
+    REQUIRE(kernel.echo(uuid_of(n), kTypes + "mtty-1/create"));
+    REQUIRE(kernel.lookup(links, uuid_of(n)));
+  }
+  const auto once = open_or_fail(kernel, kParent + uuid_of(1) + "/remove", O_WRONLY);
+  const auto twice = open_or_fail(kernel, kParent + uuid_of(2) + "/remove", O_WRONLY);
+  REQUIRE(kernel.lookup(parent, uuid_of(2)));
+  REQUIRE(kernel.lookup(links, uuid_of(2)));
+  REQUIRE(kernel.write(once, "1") == 1);
+  REQUIRE(kernel.write(twice, "1") == 1);
+  using Flags = std::map<std::string, std::uint32_t>;
+  CHECK(flags_of_gone(kernel, parent) == Flags{{uuid_of(1), FUSE_EXPIRE_ONLY}, {uuid_of(2), 0}});
+  CHECK(flags_of_gone(kernel, links) == Flags{{uuid_of(1), FUSE_EXPIRE_ONLY}, {uuid_of(2), 0}});
 }
 
 TEST_CASE("where uevent waits for a probe, poll waits for neither") {

@@ -159,6 +159,7 @@ void KernelSide::hear(std::string_view message) {
     if (out.error == FUSE_NOTIFY_INVAL_ENTRY) {
       const auto gone = from_bytes<fuse_notify_inval_entry_out>(body);
       heard.inode = gone.parent;
+      heard.flags = gone.flags;
       heard.name = body.substr(sizeof gone, gone.namelen);
     } else {
       heard.inode = from_bytes<fuse_notify_inval_inode_out>(body).ino;

@@ -41,6 +41,7 @@ struct Heard {
   int code = 0;             // of a notification
   std::uint64_t inode = 0;  // the directory, or the inode whose attributes are others now
   std::string name = {};
+  std::uint32_t flags = 0;  // with a name
 };
 
 struct Descriptor {
