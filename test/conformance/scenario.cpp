@@ -126,7 +126,8 @@ void Scenario::wait_all(Arguments&, std::string_view) {
 
 void Scenario::running(Arguments& arguments, std::string_view line) {
   const auto it = std::ranges::find(spawned_, arguments.word(), [](const auto& each) { return each->name; });
-  const bool ended = it == spawned_.end() || (*it)->outcome.wait_for(0s) == std::future_status::ready;
+  // One that has been answered may take as long to say so as one that was spawned to begin.
+  const bool ended = it == spawned_.end() || (*it)->outcome.wait_for(kSpawnTime) == std::future_status::ready;
   print_(fmt::format("{} => {}", line, ended ? "ended" : "still running"));
 }
 

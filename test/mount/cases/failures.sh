@@ -38,13 +38,15 @@ user_daemon_dies_while_clients_watch() { daemon_dies; }
 # does not.
 daemon_dies_with_errors() {
   needs_clients
-  local status
+  local status command
   for status in 4 0; do
     rm -f created
     run_in_background "${udev[@]}" --backend mtty sh -c "${watching%exit 4}exit $status"
+    command=$(pgrep -P $runner -x sh)
     kill -STOP $runner "$guard"
     kill -9 "$daemon"
     eventually test -s created
+    eventually has_ended "$command"
     expect_equal "created 1" "$(cat created)"
     kill -CONT "$guard" $runner
     wait $runner
@@ -53,6 +55,7 @@ daemon_dies_with_errors() {
     eventually nothing_inside
   done
 }
+has_ended() { grep -q '^State:.Z' "/proc/$1/status"; }  # its parent stands still
 root_daemon_dies_with_errors() { daemon_dies_with_errors; }
 user_daemon_dies_with_errors() { daemon_dies_with_errors; }
 
