@@ -26,6 +26,21 @@ void OpenFiles::close(OpenFile& file) {
   files_.erase(at);
 }
 
+model::HeldNode& OpenFiles::add(std::unique_ptr<model::HeldNode> directory) {
+  model::HeldNode& opened = *directory;
+  const std::lock_guard lock(mutex_);
+  directories_[&opened] = std::move(directory);
+  return opened;
+}
+
+void OpenFiles::close(model::HeldNode& directory) {
+  std::unique_ptr<model::HeldNode> closed;  // ends after the lock: it may be the last that holds its object
+  const std::lock_guard lock(mutex_);
+  const auto at = directories_.find(&directory);
+  closed = std::move(at->second);
+  directories_.erase(at);
+}
+
 void OpenFiles::watch(OpenFile& file, fuse_pollhandle* handle) {
   PollHandle taken(handle);
   const std::lock_guard lock(mutex_);

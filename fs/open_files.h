@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// All descriptors that are open, and which of them somebody polls for a change. They are kept here so that
-// the ones that the kernel never closes (the mount is gone, its last message with it) end too.
+// All descriptors that are open, of files and of directories, and which of them somebody polls for a change.
+// They are kept here so that the ones that the kernel never closes (the mount is gone, its last message with
+// it) end too.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +26,8 @@ class OpenFiles {
 
   OpenFile& add(std::unique_ptr<OpenFile> file);
   void close(OpenFile& file);
+  model::HeldNode& add(std::unique_ptr<model::HeldNode> directory);
+  void close(model::HeldNode& directory);
 
   // The kernel wants to be told when what poll(2) says of this descriptor changes. Takes the handle over.
   void watch(OpenFile& file, fuse_pollhandle* handle);
@@ -42,6 +45,7 @@ class OpenFiles {
   };
   std::mutex mutex_;  // a leaf
   std::unordered_map<const OpenFile*, Opened> files_;
+  std::unordered_map<const model::HeldNode*, std::unique_ptr<model::HeldNode>> directories_;
 };
 
 }  // namespace mdevfs::fs

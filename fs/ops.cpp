@@ -108,6 +108,10 @@ OpenFile& open_file(const fuse_file_info* file) {
   return *reinterpret_cast<OpenFile*>(file->fh);
 }
 
+HeldNode& open_directory(const fuse_file_info* file) {
+  return *reinterpret_cast<HeldNode*>(file->fh);
+}
+
 // --- names and attributes
 
 void lookup(Context& context, Reply reply, fuse_ino_t parent, const char* name) {
@@ -187,13 +191,14 @@ void readlink(Context& context, Reply reply, fuse_ino_t inode) {
 void opendir(Context& context, Reply reply, fuse_ino_t inode, fuse_file_info* file) {
   auto node = std::make_unique<HeldNode>(resolve(context, inode));
   if (node->entry->kind != Kind::directory) return reply.error(ENOTDIR);
-  file->fh = reinterpret_cast<std::uint64_t>(node.get());
-  if (reply.opened(*file)) std::ignore = node.release();  // releasedir's
+  HeldNode& opened = context.open_files.add(std::move(node));
+  file->fh = reinterpret_cast<std::uint64_t>(&opened);
+  if (!reply.opened(*file)) context.open_files.close(opened);
 }
 
 void readdir(Context& context, Reply reply, fuse_ino_t, std::size_t size, off_t offset,
              fuse_file_info* file) {
-  const auto& node = *reinterpret_cast<const HeldNode*>(file->fh);
+  const auto& node = open_directory(file);
   size = std::min(size, kMostListed);
   std::string buffer(size, '\0');
   std::size_t used = 0;
@@ -213,8 +218,8 @@ void readdir(Context& context, Reply reply, fuse_ino_t, std::size_t size, off_t 
   reply.data(buffer.data(), used);
 }
 
-void releasedir(Context&, Reply reply, fuse_ino_t, fuse_file_info* file) {
-  const std::unique_ptr<HeldNode> node(reinterpret_cast<HeldNode*>(file->fh));
+void releasedir(Context& context, Reply reply, fuse_ino_t, fuse_file_info* file) {
+  context.open_files.close(open_directory(file));
   reply.ok();
 }
 

@@ -69,8 +69,6 @@ KernelSide::~KernelSide() {
   filesystem_.reset();  // closes its end, which ends the listener
   listener_.join();
   ::close(socket_);
-  // A mount that goes sends no RELEASE, and the process that served it ends. This one goes on.
-  for (const auto& [handle, directory] : open_directories_) delete reinterpret_cast<model::HeldNode*>(handle);
 }
 
 void KernelSide::release_what_is_open() {

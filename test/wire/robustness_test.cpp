@@ -292,3 +292,27 @@ TEST_CASE("an answer that nobody hears is no harm, and an open that nobody has i
   kernel.hang_up();
   CHECK(kernel.wait_for_serve());
 }
+
+// When a mount goes, the kernel drops the messages that it has not sent yet, among them the RELEASEDIR of a
+// directory that has just been closed.
+TEST_CASE("what the kernel never closes ends with the mount") {
+  Machine machine;
+  std::weak_ptr<model::Object> of_file;
+  std::weak_ptr<model::Object> of_directory;
+  {
+    KernelSide kernel(machine.core);
+    const auto file = kernel.walk(kSlow + "/" + uuid_of(0) + "/uevent");
+    const auto directory = kernel.walk(kSlow + "/" + uuid_of(1));
+    of_file = machine.core.tree().resolve(file).object;
+    of_directory = machine.core.tree().resolve(directory).object;
+    REQUIRE(kernel.open(file, O_RDONLY));
+    REQUIRE(kernel.opendir(directory));
+    for (const unsigned n : {0U, 1U}) REQUIRE(kernel.echo("1", kSlow + "/" + uuid_of(n) + "/remove"));
+    CHECK_FALSE(of_file.expired());
+    CHECK_FALSE(of_directory.expired());
+    kernel.hang_up();
+    REQUIRE(kernel.wait_for_serve());
+  }
+  CHECK(of_file.expired());
+  CHECK(of_directory.expired());
+}
