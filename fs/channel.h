@@ -35,7 +35,7 @@ class Channel {
   // The same with the pages. Waits for whoever holds one: a READ or WRITE of that inode in flight.
   void invalidate_text(std::uint64_t inode) const;
 
-  // Can the kernel do so (6.2 and later)? Otherwise it forgets.
+  // Can the kernel let a name expire (6.2 and later)? Where it cannot, expire_entry() is forget_entry().
   void set_expires(bool expires) { expires_ = expires; }
 
  private:

@@ -438,10 +438,6 @@ void Tree::appear_locked(Object& object, Part part, Changes& changes) {
 // the node has gone and its name has expired once more, and the name would be valid for ever (seen on a
 // kernel 6.18). It may have expired while its node was there because another had borne it before, whose end
 // was told late.
-bool Tree::may_linger(Node node) {
-  return !node.object->seen_again(node.object->entry(node.slot).kind);
-}
-
 bool Tree::vanish_locked(Object& object, Part part, Changes& changes) {
   if (!object.shows(part)) return false;
   visit_part(object, part, [&](const Entry& entry) REQUIRES(kernfs_rwsem) {
@@ -454,7 +450,7 @@ bool Tree::vanish_locked(Object& object, Part part, Changes& changes) {
     touch(directory);
     note_change_of(directory, changes);
     if (object.seen(entry.slot))
-      changes.gone.push_back({inode_of(directory), name_of(node), may_linger(node)});
+      changes.gone.push_back({inode_of(directory), name_of(node), !object.seen_again(entry.kind)});
     if (entry.kind == Kind::directory || !age_.gone_has_links) note_change_of(node, changes);
   });
   object.shown_.fetch_and(static_cast<std::uint16_t>(~(1U << part)), std::memory_order_relaxed);

@@ -148,7 +148,6 @@ class Tree {
  private:
   static Node find_child(Node directory, std::string_view name) REQUIRES_SHARED(kernfs_rwsem);
   static unsigned count_links(Node node) REQUIRES_SHARED(kernfs_rwsem);
-  static bool may_linger(Node node) REQUIRES_SHARED(kernfs_rwsem);
   static void note_change_of(Node directory, Changes& changes) REQUIRES(kernfs_rwsem);
   void inherit_owner(Object& object, const Entry& entry, Node target) REQUIRES(kernfs_rwsem);
   NodeAttributes& attributes_for_change(const HeldNode& node) REQUIRES(kernfs_rwsem);
