@@ -171,7 +171,7 @@ void Channel::invalidate_attributes(std::uint64_t inode) const {
   invalidate_inode(inode, -1);
 }
 
-void Channel::invalidate_text(std::uint64_t inode) const {
+void Channel::invalidate_pages(std::uint64_t inode) const {
   invalidate_inode(inode, 0);
 }
 

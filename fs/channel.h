@@ -32,8 +32,9 @@ class Channel {
   void expire_entry(std::uint64_t directory, const std::string& name) const;
   // FUSE_NOTIFY_INVAL_INODE, attributes only.
   void invalidate_attributes(std::uint64_t inode) const;
-  // The same with the pages. Waits for whoever holds one: a READ or WRITE of that inode in flight.
-  void invalidate_text(std::uint64_t inode) const;
+  // The same with the pages: a file's text, a directory's listing. Waits for whoever holds one: a READ or
+  // WRITE of that file in flight.
+  void invalidate_pages(std::uint64_t inode) const;
 
   // Can the kernel let a name expire (6.2 and later)? Where it cannot, expire_entry() is forget_entry().
   void set_expires(bool expires) { expires_ = expires; }

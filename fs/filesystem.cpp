@@ -10,7 +10,7 @@
 
 #include "channel.h"
 #include "fuse.h"
-#include "kept_texts.h"
+#include "kept.h"
 #include "notifier.h"
 #include "ops.h"
 #include "workers.h"
@@ -66,7 +66,7 @@ class Filesystem::Impl {
   const Options options_;
   Channel channel_;
   OpenFiles open_files_;
-  std::optional<KeptTexts> kept_texts_;
+  std::optional<Kept> kept_;
   SplitWrites split_writes_;
   std::optional<Notifier> notifier_;
   std::optional<Context> context_;
@@ -77,10 +77,10 @@ class Filesystem::Impl {
 
 Filesystem::Impl::Impl(model::Core& core, Options options) : core_(core), options_(std::move(options)) {
   fuse_set_log_func(keep_last_word);
-  if (options_.cached) kept_texts_.emplace(core_.tree(), channel_);
-  KeptTexts* const kept_texts = kept_texts_ ? &*kept_texts_ : nullptr;
-  notifier_.emplace(channel_, open_files_, kept_texts, options_.invalidate, options_.send_uevent);
-  context_.emplace(core_, channel_, *notifier_, open_files_, kept_texts, split_writes_, options_.on_ready,
+  if (options_.cached) kept_.emplace(core_.tree(), channel_);
+  Kept* const kept = kept_ ? &*kept_ : nullptr;
+  notifier_.emplace(channel_, open_files_, kept, options_.invalidate, options_.send_uevent);
+  context_.emplace(core_, channel_, *notifier_, open_files_, kept, split_writes_, options_.on_ready,
                    options_.on_request);
 }
 

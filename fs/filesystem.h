@@ -32,7 +32,7 @@ struct Options {
   std::function<void(const model::Uevent&)> send_uevent = {};
   unsigned most_workers = 0;  // 0: as many as there are requests at once (a limit is for tests)
   std::chrono::nanoseconds poll = kDefaultPoll;  // how long to look for the next request before sleeping
-  bool cached = false;                           // the kernel answers opens and keeps texts: see kept_texts.h
+  bool cached = false;     // the kernel answers opens and keeps what is read: see kept.h
   bool invalidate = true;  // false: the kernel is never told what is gone (for tests of that)
 };
 

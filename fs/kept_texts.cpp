@@ -44,7 +44,7 @@ void KeptTexts::read(std::uint64_t inode, Scope scope, std::uint64_t offset, std
 
 void KeptTexts::drop_page(std::uint64_t inode) {
   model::announce_wait();
-  channel_.invalidate_text(inode);
+  channel_.invalidate_pages(inode);
   note_dropped(inode);
 }
 
@@ -100,7 +100,7 @@ std::vector<std::uint64_t> KeptTexts::outdate() {
 void KeptTexts::invalidate(const std::vector<std::uint64_t>& inodes, bool tell) {
   for (const auto inode : inodes) {
     if (tell) forget_name(inode);
-    if (tell) channel_.invalidate_text(inode);
+    if (tell) channel_.invalidate_pages(inode);
     note_dropped(inode);
   }
 }

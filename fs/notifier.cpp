@@ -8,11 +8,11 @@
 
 namespace mdevfs::fs {
 
-Notifier::Notifier(const Channel& channel, OpenFiles& open_files, KeptTexts* kept_texts, bool enabled,
+Notifier::Notifier(const Channel& channel, OpenFiles& open_files, Kept* kept, bool enabled,
                    const SendUevent& send_uevent)
     : channel_(channel),
       open_files_(open_files),
-      kept_texts_(kept_texts),
+      kept_(kept),
       send_uevent_(send_uevent),
       quiet_(!enabled),
       thread_([this] { run(); }) {}
@@ -43,15 +43,23 @@ void Notifier::announce(model::Uevent event) noexcept {
 }
 
 void Notifier::add_outdated_texts() {
-  if (kept_texts_ == nullptr) return;
-  auto inodes = kept_texts_->outdate();
+  if (kept_ == nullptr) return;
+  auto inodes = kept_->texts.outdate();
   if (!inodes.empty()) jobs_.emplace_back(OutdatedTexts{std::move(inodes)});
+}
+
+void Notifier::add_outdated_listings(const Job& job) {
+  const auto* const changes = std::get_if<model::Changes>(&job);
+  if (kept_ == nullptr || changes == nullptr) return;
+  auto directories = kept_->listings.outdate(changes->attributes);
+  if (!directories.empty()) jobs_.emplace_back(OutdatedListings{std::move(directories)});
 }
 
 void Notifier::add(Job job) {
   {
     const std::lock_guard lock(mutex_);
     add_outdated_texts();
+    add_outdated_listings(job);
     jobs_.push_back(std::move(job));
   }
   wake_.notify_one();
@@ -124,7 +132,11 @@ void Notifier::become_quiet() {
 }
 
 void Notifier::carry_out(const OutdatedTexts& texts) const {
-  kept_texts_->invalidate(texts.inodes, !quiet_);
+  kept_->texts.invalidate(texts.inodes, !quiet_);
+}
+
+void Notifier::carry_out(const OutdatedListings& listings) const {
+  kept_->listings.invalidate(listings.directories, !quiet_);
 }
 
 void Notifier::carry_out(model::Changes& changes) const {

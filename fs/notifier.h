@@ -20,7 +20,7 @@
 #include <variant>
 
 #include "channel.h"
-#include "kept_texts.h"
+#include "kept.h"
 #include "model/change.h"
 #include "model/lock.h"
 #include "open_files.h"
@@ -32,8 +32,8 @@ namespace mdevfs::fs {
 class Notifier final : public model::Watcher {
  public:
   using SendUevent = std::function<void(const model::Uevent&)>;
-  // `kept_texts`: null where the kernel keeps none.
-  Notifier(const Channel& channel, OpenFiles& open_files, KeptTexts* kept_texts, bool enabled,
+  // `kept`: null where the kernel keeps nothing of what is read.
+  Notifier(const Channel& channel, OpenFiles& open_files, Kept* kept, bool enabled,
            const SendUevent& send_uevent);
   ~Notifier() override;  // what is queued is done first
 
@@ -58,16 +58,21 @@ class Notifier final : public model::Watcher {
   struct OutdatedTexts {
     std::vector<std::uint64_t> inodes;
   };
+  struct OutdatedListings {
+    std::vector<std::uint64_t> directories;
+  };
   // The queue that one writer may leave behind, and the one that it waits for then.
   static constexpr std::size_t kMany = 64;
   static constexpr std::size_t kFew = 16;
-  using Job = std::variant<OutdatedTexts, model::Changes, model::Uevent, Answer>;
+  using Job = std::variant<OutdatedTexts, OutdatedListings, model::Changes, model::Uevent, Answer>;
 
   void add(Job job);
-  // Nobody is told or answered anything before the texts are gone that were rendered before it.
-  void add_outdated_texts();  // with mutex_ held
+  // Nobody is told or answered anything before what was read before it is gone. Both with mutex_ held.
+  void add_outdated_texts();
+  void add_outdated_listings(const Job& job);
   void run();
   void carry_out(const OutdatedTexts& texts) const;
+  void carry_out(const OutdatedListings& listings) const;
   Job take_job();
   void carry_out(model::Changes& changes) const;
   void carry_out(const model::Uevent& event) const { send_uevent_(event); }
@@ -75,9 +80,9 @@ class Notifier final : public model::Watcher {
 
   const Channel& channel_;
   OpenFiles& open_files_;
-  KeptTexts* const kept_texts_;
+  Kept* const kept_;
   const SendUevent& send_uevent_;  // empty: none are sent
-  std::mutex mutex_;               // only KeptTexts' is taken with it held
+  std::mutex mutex_;               // only those of what is kept are taken with it held
   std::condition_variable wake_;
   std::deque<Job> jobs_;
   std::condition_variable shorter_;  // the queue is short, or empty and nothing under way

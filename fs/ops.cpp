@@ -100,7 +100,7 @@ model::Result<std::string> render_text(const Context& context, const HeldNode& n
 struct stat render(const Context& context, const HeldNode& node, fuse_ino_t inode) {
   struct stat to = render(context.core.tree().stat(node));
   to.st_ino = without_alias(inode);
-  if (context.kept_texts != nullptr && node.entry->kind == Kind::file) to.st_size = unread_size(*node.entry);
+  if (context.kept != nullptr && node.entry->kind == Kind::file) to.st_size = unread_size(*node.entry);
   return to;
 }
 
@@ -118,14 +118,14 @@ void lookup(Context& context, Reply reply, fuse_ino_t parent, const char* name) 
   auto& tree = context.core.tree();
   const auto found = tree.lookup(resolve(context, parent), name);
   if (!found) return reply.error(found.error().value);  // never a cached "not there": it may come any moment
-  const bool is_kept = context.kept_texts != nullptr && found->entry->kind == Kind::file;
+  const bool is_kept = context.kept != nullptr && found->entry->kind == Kind::file;
   if (is_kept && found->entry->open != nullptr) return reply.error(EOPNOTSUPP);  // nothing is ever opened
   fuse_entry_param entry{};
   entry.ino = model::inode_of(found->object->id, found->slot);
   entry.attr = render(context, *found, entry.ino);
   if (is_kept) {
     entry.ino = with_new_alias(entry.ino);
-    context.kept_texts->restart(entry.ino);  // aliases come round
+    context.kept->texts.restart(entry.ino);  // aliases come round
     if (scope_of(*found) == KeptTexts::Scope::all_opens) entry.attr_timeout = entry.entry_timeout = kForEver;
   } else if (found->entry->waits != nullptr && found->entry->waits(*found->object)) {
     // The kernel holds an inode's lock over a write and takes it for O_TRUNC (a shell's `>`), so with one
@@ -146,10 +146,10 @@ void getattr(Context& context, Reply reply, fuse_ino_t inode, fuse_file_info*) {
   const auto node = resolve(context, inode);
   double timeout = attribute_timeout(inode);
   struct stat attributes = render(context, node, inode);
-  if (context.kept_texts != nullptr && node.entry->kind == Kind::file) {
+  if (context.kept != nullptr && node.entry->kind == Kind::file) {
     const auto scope = scope_of(node);
     if (const auto size =
-            context.kept_texts->size(inode, scope, [&] { return render_text(context, node); })) {
+            context.kept->texts.size(inode, scope, [&] { return render_text(context, node); })) {
       attributes.st_size = static_cast<off_t>(*size);
       if (scope == KeptTexts::Scope::all_opens) timeout = kForEver;
     }
@@ -175,7 +175,7 @@ void setattr(Context& context, Reply reply, fuse_ino_t inode, struct stat* wante
                              .atime = asked(FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_ATIME_NOW, wanted->st_atim),
                              .mtime = asked(FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW, wanted->st_mtim),
                              .truncated = (set & FUSE_SET_ATTR_SIZE) != 0});
-  if (context.kept_texts != nullptr) context.kept_texts->restart(inode);
+  if (context.kept != nullptr) context.kept->texts.restart(inode);
   reply.attributes(render(context, node, inode), attribute_timeout(inode));
 }
 
@@ -189,6 +189,8 @@ void readlink(Context& context, Reply reply, fuse_ino_t inode) {
 // --- directories
 
 void opendir(Context& context, Reply reply, fuse_ino_t inode, fuse_file_info* file) {
+  if (context.kept != nullptr && context.kept->listings.opened_by_kernel())
+    return reply.error(ENOSYS);  // the kernel will not ask again
   auto node = std::make_unique<HeldNode>(resolve(context, inode));
   if (node->entry->kind != Kind::directory) return reply.error(ENOTDIR);
   HeldNode& opened = context.open_files.add(std::move(node));
@@ -196,26 +198,54 @@ void opendir(Context& context, Reply reply, fuse_ino_t inode, fuse_file_info* fi
   if (!reply.opened(*file)) context.open_files.close(opened);
 }
 
-void readdir(Context& context, Reply reply, fuse_ino_t, std::size_t size, off_t offset,
-             fuse_file_info* file) {
-  const auto& node = open_directory(file);
-  size = std::min(size, kMostListed);
-  std::string buffer(size, '\0');
-  std::size_t used = 0;
-  const auto fits = [&](const model::DirectoryEntry& entry) {
+// Names as READDIR answers them.
+class Page {
+ public:
+  explicit Page(std::size_t size) : buffer_(std::min(size, kMostListed), '\0') {}
+
+  // False: it does not fit any more.
+  bool add(const model::DirectoryEntry& entry, fuse_ino_t inode, std::uint64_t next) {
     struct stat stat{};
-    stat.st_ino = entry.inode;
+    stat.st_ino = inode;
     stat.st_mode = type_bits(entry.kind);
-    const auto needed = fuse_add_direntry(nullptr, buffer.data() + used, size - used, entry.name.c_str(),
-                                          &stat, static_cast<off_t>(entry.next));
-    if (needed > size - used) return false;
-    fuse_add_direntry(nullptr, buffer.data() + used, size - used, entry.name.c_str(), &stat,
-                      static_cast<off_t>(entry.next));
-    used += needed;
+    const std::size_t left = buffer_.size() - used_;
+    const auto needed = fuse_add_direntry(nullptr, buffer_.data() + used_, left, entry.name.c_str(), &stat,
+                                          static_cast<off_t>(next));
+    if (needed > left) return false;
+    used_ += needed;
     return true;
-  };
-  context.core.tree().list(node, static_cast<std::uint64_t>(offset), fits);
-  reply.data(buffer.data(), used);
+  }
+  bool empty() const { return used_ == 0; }
+  void answer(Reply& reply) const { reply.data(buffer_.data(), used_); }
+
+ private:
+  std::string buffer_;
+  std::size_t used_ = 0;
+};
+
+// Of a directory whose object is gone and held by nobody the model does not know the number.
+void readdir_unopened(Context& context, Reply reply, fuse_ino_t inode, Page page, std::uint64_t offset) {
+  auto& listings = context.kept->listings;
+  const auto from = listings.begin(inode, offset);
+  auto at = from;
+  context.core.tree().list(resolve(context, inode), from.position, [&](const model::DirectoryEntry& entry) {
+    at = listings.next(at, entry.next);
+    return page.add(entry, entry.name == "." ? inode : entry.inode, at.offset());
+  });
+  if (page.empty()) listings.end(inode, from);
+  page.answer(reply);
+}
+
+void readdir(Context& context, Reply reply, fuse_ino_t inode, std::size_t size, off_t offset,
+             fuse_file_info* file) {
+  Page page(size);
+  if (context.kept != nullptr)
+    return readdir_unopened(context, std::move(reply), inode, std::move(page),
+                            static_cast<std::uint64_t>(offset));
+  context.core.tree().list(
+      open_directory(file), static_cast<std::uint64_t>(offset),
+      [&](const model::DirectoryEntry& entry) { return page.add(entry, entry.inode, entry.next); });
+  page.answer(reply);
 }
 
 void releasedir(Context& context, Reply reply, fuse_ino_t, fuse_file_info* file) {
@@ -230,7 +260,7 @@ void fsyncdir(Context&, Reply reply, fuse_ino_t, int, fuse_file_info*) {
 // --- files
 
 void open(Context& context, Reply reply, fuse_ino_t inode, fuse_file_info* file) {
-  if (context.kept_texts != nullptr) return reply.error(ENOSYS);  // the kernel will not ask again
+  if (context.kept != nullptr) return reply.error(ENOSYS);  // the kernel will not ask again
   auto& tree = context.core.tree();
   auto node = resolve(context, inode);
   if (!tree.alive(node)) return reply.error(ENODEV);
@@ -251,9 +281,9 @@ void open(Context& context, Reply reply, fuse_ino_t inode, fuse_file_info* file)
 
 void read(Context& context, Reply reply, fuse_ino_t inode, std::size_t size, off_t offset,
           fuse_file_info* file) {
-  if (context.kept_texts != nullptr) {
+  if (context.kept != nullptr) {
     const auto node = resolve(context, inode);
-    return context.kept_texts->read(
+    return context.kept->texts.read(
         inode, scope_of(node), static_cast<std::uint64_t>(offset), size,
         [&] { return render_text(context, node); }, std::move(reply));
   }
@@ -283,7 +313,7 @@ void write_unopened(Context& context, Reply reply, fuse_ino_t inode, std::string
 
 void write(Context& context, Reply reply, fuse_ino_t inode, const char* data, std::size_t size, off_t offset,
            fuse_file_info* file) {
-  if (context.kept_texts != nullptr)
+  if (context.kept != nullptr)
     return write_unopened(context, std::move(reply), inode, {data, size}, static_cast<std::uint64_t>(offset));
   const auto written = open_file(file).write({data, size});
   context.notifier.answer_after(std::move(reply), written ? 0 : written.error().value, written.value_or(0));
@@ -297,7 +327,7 @@ void release(Context& context, Reply reply, fuse_ino_t, fuse_file_info* file) {
 void poll(Context& context, Reply reply, fuse_ino_t, fuse_file_info* file, fuse_pollhandle* handle) {
   // Watched first and looked at then, so that no change falls between. Of sysfs files nobody is ever woken:
   // sysfs does not notify when a count changes, and neither do we.
-  if (context.kept_texts != nullptr) {
+  if (context.kept != nullptr) {
     if (handle != nullptr) fuse_pollhandle_destroy(handle);
     return reply.error(ENOSYS);  // whoever polls an unopened file is told that it is ready
   }
@@ -322,6 +352,7 @@ void mkdir(Context& context, Reply reply, fuse_ino_t parent, const char* name, m
   if (std::strlen(name) > NAME_MAX) return reply.error(ENAMETOOLONG);
   const auto made = directory.entry->make_directory(*directory.object, name);
   if (!made) return reply.error(made.error().value);
+  if (context.kept != nullptr) context.kept->listings.tell_all();
   lookup(context, std::move(reply), parent, name);
 }
 
@@ -329,6 +360,7 @@ void rmdir(Context& context, Reply reply, fuse_ino_t parent, const char* name) {
   const auto directory = resolve(context, parent);
   if (!directory.object || directory.entry->remove_directory == nullptr) return reply.error(EPERM);
   const auto removed = directory.entry->remove_directory(*directory.object, name);
+  if (context.kept != nullptr) context.kept->listings.tell_all();
   reply.error(removed ? 0 : removed.error().value);
 }
 
@@ -415,18 +447,20 @@ void init(void* userdata, fuse_conn_info* connection) {
   connection->want |= connection->capable & FUSE_CAP_CACHE_SYMLINKS;
   const auto& context = *static_cast<Context*>(userdata);
   context.channel.set_expires((connection->capable & FUSE_CAP_EXPIRE_ONLY) != 0);
-  if (context.kept_texts == nullptr) return;
+  if (context.kept == nullptr) return;
   // We say what is out of date. And a READ of pages waits in the background, of which the kernel sends a
   // dozen at a time: as many slow ones would hold up all others.
   connection->want &= ~FUSE_CAP_AUTO_INVAL_DATA;
+  context.kept->listings.set_opened_by_kernel((connection->capable & FUSE_CAP_NO_OPENDIR_SUPPORT) != 0);
   connection->max_background = connection->congestion_threshold = UINT16_MAX;
 }
 
 // Only files have aliases, and each is looked up once.
 void forget_multi(Context& context, Reply reply, std::size_t count, fuse_forget_data* forgotten) {
   for (const auto& each : std::span(forgotten, count)) {
-    if (context.kept_texts == nullptr) break;
-    context.kept_texts->forget(each.ino);
+    if (context.kept == nullptr) break;
+    context.kept->texts.forget(each.ino);
+    context.kept->listings.forget(each.ino);
     context.split_writes.forget(each.ino);
   }
   reply.none();

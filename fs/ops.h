@@ -20,7 +20,7 @@ struct Context {
   Channel& channel;
   Notifier& notifier;
   OpenFiles& open_files;
-  KeptTexts* kept_texts;  // null: the kernel keeps none, and there are opens
+  Kept* kept;  // null: the kernel keeps nothing of what is read, and there are opens
   SplitWrites& split_writes;
   const std::function<void()>& on_ready;
   const std::function<void(std::uint32_t opcode)>& on_request;

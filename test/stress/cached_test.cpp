@@ -18,59 +18,12 @@
 #include "catch.h"
 #include "churn.h"
 #include "test/wire/mounted_daemon.h"
-#include "test/wire/slow_driver.h"
+#include "writes.h"
 
 using namespace mdevfs;
 using namespace mdevfs::test;
 
 namespace {
-
-const std::string kParent = "/devices/virtual/mdpy/mdpy";
-const std::string kType = kParent + "/mdev_supported_types/mdpy-vga";
-constexpr long kMost = 3;  // devices at once
-
-// The writes, one after another: so many creates, so many removes, and again.
-class Writes {
- public:
-  Writes(std::string mount, long places) : mount_(std::move(mount)), places_(places) {}
-
-  long begun() const { return begun_; }
-  long done() const { return done_; }
-  // available_instances after so many of them.
-  long count_after(long writes) const {
-    const long phase = writes % (2 * kMost);
-    return places_ - (phase <= kMost ? phase : 2 * kMost - phase);
-  }
-  void go_on() {
-    const auto phase = static_cast<unsigned>(done_ % (2 * kMost));
-    begun_ = done_ + 1;
-    if (phase < kMost) {
-      write_to(kType + "/create", uuid_of(phase + 1));
-    } else {
-      write_to(kParent + "/" + uuid_of(phase + 1 - kMost) + "/remove", "1");
-    }
-    done_ = begun_.load();
-  }
-  // Is this what somebody may see who began after `first` and was done before the end of `last`?
-  bool may_be_seen(long count, long first, long last) const {
-    for (long writes = first; writes <= std::min(last, first + 2 * kMost); ++writes) {
-      if (count_after(writes) == count) return true;
-    }
-    return false;
-  }
-
- private:
-  void write_to(const std::string& path, const std::string& text) const {
-    const int file = open((mount_ + path).c_str(), O_WRONLY);
-    if (file < 0 || write(file, text.data(), text.size()) < 0) std::abort();
-    close(file);
-  }
-
-  const std::string mount_;
-  const long places_;
-  std::atomic<long> begun_{0};
-  std::atomic<long> done_{0};
-};
 
 std::string read_some(int file, std::size_t size, off_t offset) {
   std::array<char, 256> text{};
@@ -127,7 +80,7 @@ void read_all_along(const Writes& writes, const Manner& manner, const std::strin
     const long last = writes.begun();
     const long count = std::strtol(text.c_str(), nullptr, 10);
     ++seen.reads;
-    if (!writes.may_be_seen(count, first, last)) ++seen.wrong_counts;
+    if (!writes.count_may_be(count, first, last)) ++seen.wrong_counts;
     if (text != std::to_string(count) + "\n") ++seen.wrong_texts;
   }
   close(kept);
@@ -141,7 +94,7 @@ void churn_on(const std::string& mount, long places, AllSeen& seen) {
   std::vector<std::jthread> readers;
   for (std::size_t i = 0; i < kManners.size(); ++i) {
     readers.emplace_back([&, i] {
-      read_all_along(writes, kManners[i], mount + kType + "/available_instances", ending, seen[i]);
+      read_all_along(writes, kManners[i], mount + kMdpyType + "/available_instances", ending, seen[i]);
     });
   }
   const auto end = std::chrono::steady_clock::now() + stress_time();

@@ -42,7 +42,7 @@ auto as(const Answer& answer, Pick pick) -> Result<decltype(pick(T{}))> {
 
 }  // namespace
 
-KernelSide::KernelSide(model::Core& core, fs::Options options) {
+KernelSide::KernelSide(model::Core& core, fs::Options options, std::uint32_t offers) {
   // A real /dev/fuse has no SIGPIPE: a write to a mount that has gone is ENODEV.
   std::signal(SIGPIPE, SIG_IGN);
   std::array<int, 2> ends{};
@@ -59,7 +59,7 @@ KernelSide::KernelSide(model::Core& core, fs::Options options) {
     news_.notify_all();
   });
   listener_ = std::thread([this] { listen(); });
-  shake_hands();
+  shake_hands(offers);
 }
 
 KernelSide::~KernelSide() {
@@ -76,13 +76,12 @@ void KernelSide::release_what_is_open() {
   while (!open_directories_.empty()) closedir(Descriptor(open_directories_.begin()->second));
 }
 
-void KernelSide::shake_hands() {
+void KernelSide::shake_hands(std::uint32_t offers) {
   fuse_init_in in{};
   in.major = FUSE_KERNEL_VERSION;
   in.minor = FUSE_KERNEL_MINOR_VERSION;
   in.max_readahead = 131072;
-  in.flags = FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES | FUSE_PARALLEL_DIROPS |
-             FUSE_CACHE_SYMLINKS | FUSE_MAX_PAGES | FUSE_INIT_EXT | FUSE_SETXATTR_EXT;
+  in.flags = offers;
   in.flags2 = static_cast<std::uint32_t>(FUSE_HAS_EXPIRE_ONLY >> 32U);
   const Answer answer = call(FUSE_INIT, 0, bytes(in));
   if (answer.error != 0) throw std::system_error(answer.error, std::generic_category(), "INIT");
@@ -160,7 +159,9 @@ void KernelSide::hear(std::string_view message) {
       heard.flags = gone.flags;
       heard.name = body.substr(sizeof gone, gone.namelen);
     } else {
-      heard.inode = from_bytes<fuse_notify_inval_inode_out>(body).ino;
+      const auto outdated = from_bytes<fuse_notify_inval_inode_out>(body);
+      heard.inode = outdated.ino;
+      heard.pages = outdated.off >= 0;
     }
   }
   const std::lock_guard lock(mutex_);

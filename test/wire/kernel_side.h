@@ -29,6 +29,9 @@ namespace mdevfs::test {
 using model::Result;
 
 inline constexpr std::uint64_t kRoot = FUSE_ROOT_ID;
+inline constexpr std::uint32_t kOffers = FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES |
+                                         FUSE_PARALLEL_DIROPS | FUSE_CACHE_SYMLINKS | FUSE_MAX_PAGES |
+                                         FUSE_NO_OPENDIR_SUPPORT | FUSE_INIT_EXT | FUSE_SETXATTR_EXT;
 
 struct Answer {
   int error = 0;  // as errno
@@ -42,6 +45,7 @@ struct Heard {
   std::uint64_t inode = 0;  // the directory, or the inode whose attributes are others now
   std::string name = {};
   std::uint32_t flags = 0;  // with a name
+  bool pages = false;       // of an inode: not its attributes alone
 };
 
 struct Descriptor {
@@ -73,7 +77,8 @@ T from_bytes(std::string_view body) {
 // Thread-safety: all functions from any thread, but construction and destruction.
 class KernelSide {
  public:
-  explicit KernelSide(model::Core& core, fs::Options options = {});
+  // `offers`: the flags of its INIT.
+  explicit KernelSide(model::Core& core, fs::Options options = {}, std::uint32_t offers = kOffers);
   ~KernelSide();
   KernelSide(const KernelSide&) = delete;
   KernelSide& operator=(const KernelSide&) = delete;
@@ -127,7 +132,7 @@ class KernelSide {
   bool wait_for_serve();  // false: serve() has not returned within a minute
 
  private:
-  void shake_hands();
+  void shake_hands(std::uint32_t offers);
   void listen();
   void hear(std::string_view message);
   void release_what_is_open();

@@ -278,7 +278,10 @@ const Row kCachedTable[] = {
     {"cat of what can be written to", do_cat, kDevice + "/power/control", "LOOKUPx2 READ", FUSE_GETATTR},
     {"the first poll", do_poll, kType + "/name", "POLL"},
     {"open, poll, close", do_poll, kType + "/name", ""},
-    {"ls", do_ls, kType, "OPENDIR READDIRx2 RELEASEDIR", FUSE_GETATTR},
+    {"ls where a text was forgotten, with its name", do_ls, kType, "READDIRx2"},
+    {"ls for the second time: its fstat asks for the time of access", do_ls, kType, "GETATTR"},
+    {"ls", do_ls, kType, ""},
+    {"ls -l", do_ls_long, "bus/mdev/devices", "", FUSE_GETATTR},
 };
 
 void check_requests(bool cached, std::span<const Row> table) {
