@@ -55,14 +55,31 @@ void Notifier::add_outdated_listings(const Job& job) {
   if (!directories.empty()) jobs_.emplace_back(OutdatedListings{std::move(directories)});
 }
 
+// Where nothing is ahead of it, to wake the notifier would take longer than all that it has to say.
 void Notifier::add(Job job) {
-  {
-    const std::lock_guard lock(mutex_);
-    add_outdated_texts();
-    add_outdated_listings(job);
-    jobs_.push_back(std::move(job));
-  }
+  std::unique_lock lock(mutex_);
+  add_outdated_texts();
+  add_outdated_listings(job);
+  if (!busy_ && jobs_.empty() && waits_for_nobody(job)) return carry_out(lock, job);
+  jobs_.push_back(std::move(job));
+  lock.unlock();
   wake_.notify_one();
+}
+
+// Attributes that are others now: the kernel takes no lock for them that a lookup holds.
+bool Notifier::waits_for_nobody(const Job& job) {
+  const auto* const changes = std::get_if<model::Changes>(&job);
+  return changes != nullptr && changes->gone.empty();
+}
+
+void Notifier::carry_out(std::unique_lock<std::mutex>& lock, Job& job) {
+  busy_ = true;
+  lock.unlock();
+  std::visit([this](auto& what) { this->carry_out(what); }, job);
+  lock.lock();
+  busy_ = false;
+  if (jobs_.size() <= kFew) shorter_.notify_all();
+  if (stopping_ || !jobs_.empty()) wake_.notify_one();
 }
 
 void Notifier::answer_after(Reply reply, int error, std::size_t written) {
@@ -111,15 +128,10 @@ Notifier::Job Notifier::take_job() {
 void Notifier::run() {
   std::unique_lock lock(mutex_);
   while (true) {
-    wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+    wake_.wait(lock, [this] { return !busy_ && (stopping_ || !jobs_.empty()); });
     if (jobs_.empty()) return;
     Job job = take_job();
-    busy_ = true;
-    lock.unlock();
-    std::visit([this](auto& what) { this->carry_out(what); }, job);
-    lock.lock();
-    busy_ = false;
-    if (jobs_.size() <= kFew) shorter_.notify_all();
+    carry_out(lock, job);
   }
 }
 

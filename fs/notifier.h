@@ -3,7 +3,8 @@
 // The one thread that tells the kernel what is gone. Workers must not: invalidating a name takes its
 // directory's inode lock in the kernel, and a lookup in flight there holds that lock until a worker answers
 // it. A writer's reply is given here too, behind the changes that its write made: when `echo 1 > remove`
-// returns, the path is gone. And so are uevents: who hears of a removal and looks sees it.
+// returns, the path is gone. And so are uevents: who hears of a removal and looks sees it. What cannot wait
+// is told by whoever publishes it, if nothing is ahead of it.
 //
 // There is one queue, in the order in which things happened, because whoever's name or number was free again
 // may be told of it only when the kernel has forgotten whose it was. It is kept short: who takes away a
@@ -70,7 +71,9 @@ class Notifier final : public model::Watcher {
   // Nobody is told or answered anything before what was read before it is gone. Both with mutex_ held.
   void add_outdated_texts();
   void add_outdated_listings(const Job& job);
+  static bool waits_for_nobody(const Job& job);
   void run();
+  void carry_out(std::unique_lock<std::mutex>& lock, Job& job);  // the lock is released meanwhile
   void carry_out(const OutdatedTexts& texts) const;
   void carry_out(const OutdatedListings& listings) const;
   Job take_job();
@@ -86,7 +89,7 @@ class Notifier final : public model::Watcher {
   std::condition_variable wake_;
   std::deque<Job> jobs_;
   std::condition_variable shorter_;  // the queue is short, or empty and nothing under way
-  bool busy_ = false;
+  bool busy_ = false;                // something is being carried out, by the notifier or not
   bool stopping_ = false;
   std::atomic<bool> quiet_{false};
   std::thread thread_;

@@ -242,6 +242,32 @@ std::map<std::string, std::uint32_t> flags_of_gone(KernelSide& kernel, std::uint
   return flags;
 }
 
+TEST_CASE("what changes while something is being told of is told after it") {
+  Mtty mtty;
+  Turnstile uevents;
+  KernelSide kernel(mtty.core, {.send_uevent = [&](const model::Uevent&) { uevents.pass(); }});
+  const auto parent = kernel.walk(kParent);
+  const auto told = [&] {  // before the answer to a read
+    CHECK(kernel.cat("bus/mdev/drivers_autoprobe"));
+    const auto heard = kernel.heard();
+    return std::ranges::count_if(heard, [&](const Heard& h) { return h.unique == 0 && h.inode == parent; });
+  };
+  const auto first = open_or_fail(kernel, kTypes + "mtty-1/create", O_WRONLY);
+  const auto second = open_or_fail(kernel, kTypes + "mtty-2/create", O_WRONLY);
+  uevents.close();
+  const auto held = kernel.start_write(first, uuid_of(1));
+  REQUIRE(uevents.wait_for(1));
+  const auto before = told();
+  CHECK(before > 0);
+  const auto waits = kernel.start_write(second, uuid_of(2));
+  CHECK(told() == before);
+  CHECK(kernel.find(kParent + uuid_of(2)));
+  uevents.open();
+  CHECK(kernel.wait(held).error == 0);
+  CHECK(kernel.wait(waits).error == 0);
+  CHECK(told() > before);
+}
+
 TEST_CASE("a name that is gone lingers, unless the kernel has asked for it twice") {
   Mtty mtty;
   KernelSide kernel(mtty.core);
