@@ -216,8 +216,9 @@ TEST_CASE("the list of exceptions is read, and mistakes in it are told by line")
         "- because (a, b)\n  - kernel: `x => y`<br>here: (nothing)\n"
         "- So. Only there. (5.10, 6.1: c)\n  - kernel: (nothing)<br>here: `z`\n");
   parsed->push_back(parsed->back());
-  CHECK_THAT(as_markdown(*parsed), Catch::EndsWith("(5.10, 6.1: c)\n  - kernel: (nothing)<br>here: `z`\n"
-                                                   "  - kernel: (nothing)<br>here: `z`\n"));
+  CHECK_THAT(as_markdown(*parsed),
+             Catch::Matchers::EndsWith("(5.10, 6.1: c)\n  - kernel: (nothing)<br>here: `z`\n"
+                                       "  - kernel: (nothing)<br>here: `z`\n"));
   CHECK(parse_exceptions("scenario: a\nkernel: x\n\n").error() == "line 3: the entry above lacks a field");
   CHECK(parse_exceptions("kernal: x\n").error() ==
         "line 1: expected age:, scenario:, kernel:, here:, reason: or only:");
