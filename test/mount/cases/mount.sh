@@ -150,19 +150,9 @@ root_options() {
 
 # Without a daemon to answer it, the mount goes too: by a fusermount3 that libfuse starts.
 has_one_daemon() { [ "$(daemon_of_mount | wc -l)" = 1 ]; }
-# Once, under a sanitizer, it left one: perhaps it looked while the daemon, killed, still had /dev/fuse open. One of three
-# has to go.
 root_auto_unmount() {
-  local i daemon
-  for ((daemon = 0; daemon < 3; daemon++)); do
-    "$MDEVFS" mount -o auto_unmount "$WORK/mnt"
-    eventually has_one_daemon
-    kill -9 "$(daemon_of_mount)"
-    for ((i = 0; i < 100; i++)); do
-      is_not_mounted && return
-      sleep 0.02
-    done
-    umount -l "$WORK/mnt"
-  done
-  fail "the mount never went"
+  "$MDEVFS" mount -o auto_unmount "$WORK/mnt"
+  eventually has_one_daemon
+  kill -9 "$(daemon_of_mount)"
+  eventually is_not_mounted
 }
