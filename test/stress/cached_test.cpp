@@ -14,7 +14,6 @@
 #include <thread>
 #include <vector>
 
-#include "backends/backends.h"
 #include "catch.h"
 #include "churn.h"
 #include "test/wire/mounted_daemon.h"
@@ -108,10 +107,7 @@ bool churn(long places, AllSeen& seen) {
     WARN("skipped: " << *why_not);
     return false;
   }
-  const MountedDaemon daemon({.cached = true}, [places](model::Core& core) -> MountedDaemon::Handler {
-    if (!backends::find("mdpy")->load(core, {"mdpy", {{"count", std::to_string(places)}}})) _exit(1);
-    return [](char) {};
-  });
+  const MountedDaemon daemon({.cached = true}, mdpy_with(places));
   churn_on(daemon.path(), places, seen);
   return true;
 }

@@ -16,7 +16,6 @@
 #include <thread>
 #include <vector>
 
-#include "backends/backends.h"
 #include "catch.h"
 #include "churn.h"
 #include "test/wire/mounted_daemon.h"
@@ -81,6 +80,7 @@ struct Seen {
   std::atomic<unsigned long> wrong{0};
 };
 
+constexpr long kPlaces = 1000;
 // Numbers beside those of Writes, of devices that stay.
 constexpr unsigned kFirstStaying = 100;
 
@@ -112,7 +112,7 @@ void list_all_along(const Writes& writes, const Manner& manner, const std::strin
 
 void churn_on(const std::string& mount, const std::string& directory, unsigned staying) {
   std::array<Seen, kManners.size()> seen;
-  Writes writes(mount, 1000);
+  Writes writes(mount, kPlaces);
   std::atomic<bool> ending{false};
   {
     std::vector<std::jthread> readers;
@@ -138,10 +138,7 @@ void churn(const std::string& directory, unsigned staying) {
     WARN("skipped: " << *why_not);
     return;
   }
-  const MountedDaemon daemon({.cached = true}, [](model::Core& core) -> MountedDaemon::Handler {
-    if (!backends::find("mdpy")->load(core, {"mdpy", {{"count", "1000"}}})) _exit(1);
-    return [](char) {};
-  });
+  const MountedDaemon daemon({.cached = true}, mdpy_with(kPlaces));
   MountDoor door(daemon.path());
   for (unsigned n = 0; n < staying; ++n) {
     REQUIRE(door.write(kMdpyType + "/create", uuid_of(kFirstStaying + n)) == 0);

@@ -1,24 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "writes.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 
+#include "backends/backends.h"
 #include "test/wire/slow_driver.h"
 
 namespace mdevfs::test {
 namespace {
 
 constexpr long kRound = 2 * Writes::kMost;
-
-void write_to(const std::string& path, const std::string& text) {
-  const int file = open(path.c_str(), O_WRONLY);
-  if (file < 0 || write(file, text.data(), text.size()) < 0) std::abort();
-  close(file);
-}
 
 // Which devices are there after so many writes.
 struct Devices {
@@ -40,13 +34,24 @@ bool any(long first, long last, Holds holds) {
 
 }  // namespace
 
+MountedDaemon::Setup mdpy_with(long places) {
+  return [places](model::Core& core) -> MountedDaemon::Handler {
+    if (!backends::find("mdpy")->load(core, {"mdpy", {{"count", std::to_string(places)}}})) _exit(1);
+    return [](char) {};
+  };
+}
+
+void Writes::write(const std::string& path, const std::string& text) {
+  if (door_.write(path, text) != 0) std::abort();
+}
+
 void Writes::go_on() {
   const long phase = done_ % kRound;
   begun_ = done_ + 1;
   if (phase < kMost) {
-    write_to(mount_ + kMdpyType + "/create", uuid_of(static_cast<unsigned>(phase + 1)));
+    write(kMdpyType + "/create", uuid_of(static_cast<unsigned>(phase + 1)));
   } else {
-    write_to(mount_ + kMdpy + "/" + uuid_of(static_cast<unsigned>(phase + 1 - kMost)) + "/remove", "1");
+    write(kMdpy + "/" + uuid_of(static_cast<unsigned>(phase + 1 - kMost)) + "/remove", "1");
   }
   done_ = begun_.load();
 }

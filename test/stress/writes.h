@@ -7,19 +7,25 @@
 #include <atomic>
 #include <string>
 
+#include "doors.h"
+#include "test/wire/mounted_daemon.h"
+
 namespace mdevfs::test {
 
 // Of mdpy, below a mount.
 inline const std::string kMdpy = "/devices/virtual/mdpy/mdpy";
 inline const std::string kMdpyType = kMdpy + "/mdev_supported_types/mdpy-vga";
 
+// Puts mdpy on a machine, with so many places.
+MountedDaemon::Setup mdpy_with(long places);
+
 // Thread-safety: go_on() from one thread, the others from any.
 class Writes {
  public:
   static constexpr long kMost = 3;  // devices at once, uuid_of(1) and on
 
-  // `places`: of the parent. `mount` outlives it.
-  Writes(const std::string& mount, long places) : mount_(mount), places_(places) {}
+  // `places`: of the parent.
+  Writes(const std::string& mount, long places) : door_(mount), places_(places) {}
 
   void go_on();  // one more: so many creates, so many removes, and again
   long begun() const { return begun_; }
@@ -32,7 +38,9 @@ class Writes {
   static bool may_be_listed(long device, bool listed, long first, long last);
 
  private:
-  const std::string& mount_;
+  void write(const std::string& path, const std::string& text);
+
+  MountDoor door_;
   const long places_;
   std::atomic<long> begun_{0};
   std::atomic<long> done_{0};

@@ -297,6 +297,18 @@ Result<std::vector<Listed>> KernelSide::readdir(const Descriptor& directory, std
   return entries;
 }
 
+Result<std::vector<Listed>> KernelSide::rest(const Descriptor& directory, std::uint64_t position,
+                                             std::uint32_t size) {
+  std::vector<Listed> all;
+  while (true) {
+    const auto page = readdir(directory, position, size);
+    if (!page) return page;
+    if (page->empty()) return all;
+    all.insert(all.end(), page->begin(), page->end());
+    position = page->back().next;
+  }
+}
+
 void KernelSide::closedir(const Descriptor& directory) {
   fuse_release_in in{};
   in.fh = directory.handle;
@@ -335,14 +347,8 @@ std::vector<std::string> KernelSide::names_in(std::string_view path) {
   if (!inode) return names;
   const auto directory = opendir(*inode);
   if (!directory) return names;
-  std::uint64_t position = 0;
-  while (true) {
-    const auto page = readdir(*directory, position);
-    if (!page || page->empty()) break;
-    position = page->back().next;
-    for (const Listed& entry : *page) {
-      if (entry.name != "." && entry.name != "..") names.push_back(entry.name);
-    }
+  for (const Listed& entry : rest(*directory).value_or(std::vector<Listed>())) {
+    if (entry.name != "." && entry.name != "..") names.push_back(entry.name);
   }
   closedir(*directory);
   return names;

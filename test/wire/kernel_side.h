@@ -118,6 +118,9 @@ class KernelSide {
   Result<Descriptor> opendir(std::uint64_t inode);
   Result<std::vector<Listed>> readdir(const Descriptor& directory, std::uint64_t position = 0,
                                       std::uint32_t size = 4096);
+  // From a position to the end, a page after the other.
+  Result<std::vector<Listed>> rest(const Descriptor& directory, std::uint64_t position = 0,
+                                   std::uint32_t size = 4096);
   void closedir(const Descriptor& directory);
 
   // --- whole files and directories, by path

@@ -5,6 +5,9 @@
 
 #include <chrono>
 #include <stdexcept>
+#include <unordered_map>
+
+#include "model/members.h"
 
 namespace mdevfs::test {
 namespace {
@@ -70,6 +73,14 @@ SlowParent load_slow(model::Core& core, unsigned max_instances, const std::strin
 
 std::string uuid_of(unsigned number) {
   return fmt::format("{:08x}-0000-4000-8000-{:012x}", number, number);
+}
+
+std::pair<unsigned, unsigned> colliding() {
+  std::unordered_map<std::uint32_t, unsigned> seen;
+  for (unsigned n = 0;; ++n) {
+    const auto [at, fresh] = seen.try_emplace(model::name_hash(uuid_of(n)), n);
+    if (!fresh) return {at->second, n};
+  }
 }
 
 }  // namespace mdevfs::test

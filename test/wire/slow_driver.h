@@ -7,6 +7,7 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "model/core.h"
 #include "test/turnstile.h"
@@ -47,6 +48,9 @@ SlowParent load_slow(model::Core& core, unsigned max_instances = 1000, const std
 
 // A UUID that is `number`, for a test to tell devices apart by.
 std::string uuid_of(unsigned number);
+
+// Two whose names hash alike, the one that is listed first being the first that is made.
+std::pair<unsigned, unsigned> colliding();
 
 // Where load_slow's parent is, and what it offers.
 inline const std::string kSlow = "devices/virtual/slow/slow";
